@@ -1,0 +1,68 @@
+"""Time and energy rooflines of ONNX models on edge devices.
+
+>>> import roofline
+>>> analysis = roofline.analyze("resnet50.onnx", "orin-agx")  # doctest: +SKIP
+
+Importing the package is cheap: each public name loads what it needs on first use.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from roofline.errors import (
+    BindingError,
+    DeviceError,
+    GateError,
+    ModelFileError,
+    RooflineError,
+    ShapeError,
+    SpecError,
+    UnitError,
+    UsageError,
+)
+from roofline.findings import Finding
+
+if TYPE_CHECKING:
+    from roofline.analysis import Analysis, analyze
+    from roofline.devices.load import load_device
+    from roofline.devices.spec import DeviceSpec
+
+__version__ = "0.1.0"
+
+_LAZY = {
+    "Analysis": "roofline.analysis",
+    "analyze": "roofline.analysis",
+    "load_device": "roofline.devices.load",
+    "DeviceSpec": "roofline.devices.spec",
+}
+
+__all__ = [
+    "Analysis",
+    "BindingError",
+    "DeviceError",
+    "DeviceSpec",
+    "Finding",
+    "GateError",
+    "ModelFileError",
+    "RooflineError",
+    "ShapeError",
+    "SpecError",
+    "UnitError",
+    "UsageError",
+    "analyze",
+    "load_device",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        value = getattr(import_module(_LAZY[name]), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_LAZY])

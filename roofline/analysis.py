@@ -1,0 +1,264 @@
+"""One model on one device: the public `analyze`, and the frozen `Analysis` that it returns."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from roofline.counting import LayerCount, count_layers, least_bytes
+from roofline.devices.load import load_device
+from roofline.devices.modes import find_mode
+from roofline.devices.spec import DeviceSpec, EnergySet, Processor
+from roofline.devices.tables import choose_energy_set
+from roofline.errors import DeviceError, GateError, UsageError
+from roofline.evaluate import Evaluation, evaluate
+from roofline.findings import Finding
+from roofline.graph.nodes import Graph
+from roofline.graph.read import read_graph
+from roofline.notes import findings_about
+from roofline.precision import PRECISIONS, RUNTIMES, PrecisionPolicy
+from roofline.workload import Workload, build_workload
+
+TRAFFIC_MODELS = ("unfused", "pagoda")
+DEFAULT_TRAFFIC = "unfused"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Analysis:
+    """What a model costs, and on a device, how long it takes and how much energy.
+
+    `to_dict` documents every figure (``roofline.analysis/1``); the fields here are the values behind it.
+    """
+
+    graph: Graph
+    counts: tuple[LayerCount, ...]
+    workload: Workload
+    least_byte: int
+    """Bytes that any run must move, before any cache."""
+    precision: str
+    """Precision of the contractions; ``mixed`` if they differ."""
+    phase: str
+    traffic: str
+    runtime: str | None
+    clocks: str
+    device: DeviceSpec | None
+    processor: Processor | None
+    evaluation: Evaluation | None
+    """The chosen mode first, then every named mode."""
+    findings: tuple[Finding, ...]
+    mode_was_chosen: bool
+    """Whether a mode was asked for; else the device's default mode stands first."""
+
+    def to_dict(self, tensors: bool = False) -> dict[str, Any]:
+        """Return everything as plain data, ``schema: roofline.analysis/1``.
+
+        Args:
+            tensors: add type and shape of every tensor of the main graph.
+        """
+        from roofline.export.as_dict import analysis_dict
+
+        return analysis_dict(self, tensors=tensors)
+
+    def to_json(self, tensors: bool = False) -> str:
+        """Return `to_dict` as JSON text. Unknown numbers are ``null``."""
+        return json.dumps(self.to_dict(tensors), indent=2, allow_nan=False)
+
+    @property
+    def layers(self) -> list[dict[str, Any]]:
+        """One dict per node, in graph order."""
+        result: list[dict[str, Any]] = self.to_dict()["layers"]
+        return result
+
+    @property
+    def totals(self) -> dict[str, Any]:
+        """Sums over the model; times and energies per run of one batch."""
+        result: dict[str, Any] = self.to_dict()["totals"]
+        return result
+
+    @property
+    def coverage(self) -> dict[str, Any]:
+        """How much of the model was counted."""
+        result: dict[str, Any] = self.to_dict()["coverage"]
+        return result
+
+    def to_dataframe(self) -> Any:
+        """Return the layers as a pandas DataFrame.
+
+        Raises:
+            UsageError: pandas is not installed.
+        """
+        try:
+            import pandas
+        except ImportError:
+            raise UsageError("pandas is not installed", hint="pip install pandas") from None
+        return pandas.DataFrame(self.layers)
+
+    def _repr_html_(self) -> str:
+        from roofline.export.as_html import analysis_html
+
+        return analysis_html(self.to_dict())
+
+
+def analyze(
+    model: Any,
+    device: str | Path | DeviceSpec | None = None,
+    *,
+    mode: str | None = None,
+    bindings: Mapping[str, int] | None = None,
+    shapes: Mapping[str, Sequence[int]] | None = None,
+    precision: str | None = None,
+    phase: str = "inference",
+    traffic: str = DEFAULT_TRAFFIC,
+    runtime: str | None = None,
+    processor: str | None = None,
+    clocks: str = "locked",
+    calibration: str = "auto",
+    strict: bool = False,
+) -> Analysis:
+    """Count a model's FLOPs and bytes, and put it on the rooflines of a device.
+
+    Args:
+        model: a path, ``bytes`` or an ``onnx.ModelProto``; weights are never read.
+        device: id, alias or file of a device; None counts only.
+        mode: power mode, such as ``"30W"`` or ``"30W,gpu_freq=816MHz"``; None is the default mode.
+        bindings: sizes of the model's free dimensions, ``{"batch": 8}`` or ``{"input[0]": 8}``.
+        shapes: whole shapes of inputs, ``{"input": (1, 3, 224, 224)}``.
+        precision: what contractions compute in (``fp32``, ``tf32``, ``fp16``, ``bf16``, ``fp8``, ``int8``,
+            ``int4``); None takes what the file says.
+        phase: ``inference`` or ``training`` (the latter with ``traffic="pagoda"`` only, so far).
+        traffic: ``unfused`` (each node reads its inputs and writes its outputs) or ``pagoda``.
+        runtime: ``tensorrt``, ``ort-cuda``, ``ort-cpu`` or ``torch``; decides where tf32 is used.
+        processor: ``gpu`` or ``cpu``; None is the GPU, or the CPU for ``ort-cpu``.
+        clocks: ``locked`` (jetson_clocks) or ``stock`` governor: which energy figures apply.
+        calibration: ``auto`` or ``none``; no calibration exists yet, so both give the roofline.
+        strict: refuse a result that is incomplete or rests on an assumption.
+
+    Raises:
+        ModelFileError, BindingError, ShapeError: the model cannot be read, or a dimension has no value.
+        DeviceError, SpecError: there is no such device or mode, or its file is wrong.
+        UsageError: options that are unknown or contradict each other.
+        GateError: `strict` is not met.
+    """
+    _check_options(precision, phase, traffic, runtime, clocks, calibration)
+    spec = load_device(device) if device is not None else None
+    chosen = _processor(spec, processor, runtime) if spec else None
+    policy = PrecisionPolicy(
+        requested=precision,
+        runtime=runtime,
+        has_tf32=chosen is not None and ("matrix", "tf32") in chosen.pipes,
+    )
+    graph, findings = read_graph(model, bindings, shapes)
+    counts = count_layers(graph, policy, phase)
+    pipes = tuple(chosen.pipes) if chosen else ()
+    cache = spec.cache_bytes.value if spec and spec.cache_bytes else None
+    workload = build_workload(counts, traffic, pipes, cache)
+    least = least_bytes(graph, counts, policy)
+    evaluation = None
+    if spec is not None and chosen is not None:
+        energy = choose_energy_set(spec, chosen.name, _contraction_precisions(counts), clocks)
+        modes = (find_mode(spec, mode), *spec.modes)
+        evaluation = evaluate(
+            workload, _for_energy(energy, workload, counts, pipes, cache), least, spec, chosen, modes, energy
+        )
+    elif mode is not None or processor is not None:
+        raise UsageError("a mode or processor without a device", expected="--device as well")
+    partial = Analysis(
+        graph=graph,
+        counts=counts,
+        workload=workload,
+        least_byte=least,
+        precision=_summary(counts, precision),
+        phase=phase,
+        traffic=traffic,
+        runtime=runtime,
+        clocks=clocks,
+        device=spec,
+        processor=chosen,
+        evaluation=evaluation,
+        findings=tuple(findings),
+        mode_was_chosen=mode is not None,
+    )
+    analysis = replace(partial, findings=(*findings, *findings_about(partial)))
+    if strict:
+        refuse_loose(analysis)
+    return analysis
+
+
+def refuse_loose(analysis: Analysis) -> None:
+    """Raise `GateError` if a finding says that the result is incomplete or rests on an assumption."""
+    loose = [f for f in analysis.findings if f.strict]
+    if loose:
+        raise GateError(
+            "--strict is not met: " + "; ".join(f"{f.code} ({f.where})" for f in loose[:5]),
+            where=analysis.graph.path,
+            hint=loose[0].hint,
+        )
+
+
+def _check_options(
+    precision: str | None, phase: str, traffic: str, runtime: str | None, clocks: str, calibration: str
+) -> None:
+    def one_of(name: str, value: str | None, allowed: Sequence[str]) -> None:
+        if value is not None and value not in allowed:
+            raise UsageError(f"{value!r} is unknown", where=f"--{name}", expected=", ".join(allowed))
+
+    one_of("precision", precision, PRECISIONS)
+    one_of("phase", phase, ("inference", "training"))
+    one_of("runtime", runtime, RUNTIMES)
+    one_of("clocks", clocks, ("locked", "stock"))
+    if traffic in ("fused", "ideal"):
+        raise UsageError(
+            f"the traffic model {traffic!r} is not there yet",
+            where="--traffic",
+            expected=" or ".join(TRAFFIC_MODELS),
+        )
+    one_of("traffic", traffic, TRAFFIC_MODELS)
+    if calibration not in ("auto", "none"):
+        raise UsageError(
+            "there are no calibrations yet", where=f"--calibration {calibration}", expected="auto or none"
+        )
+    if phase == "training" and traffic != "pagoda":
+        raise UsageError(
+            "a training step is counted by Pagoda's flat factor only, so far",
+            where="--phase training",
+            expected="--traffic pagoda with it",
+        )
+
+
+def _processor(device: DeviceSpec, name: str | None, runtime: str | None) -> Processor:
+    wanted = name or ("cpu" if runtime == "ort-cpu" else "gpu" if "gpu" in device.processors else "cpu")
+    found = device.processors.get(wanted)
+    if found is None or wanted == "dla":
+        usable = ", ".join(p for p in device.processors if p != "dla")
+        reason = "layers cannot be placed on a DLA yet" if wanted == "dla" else f"no processor {wanted!r}"
+        raise DeviceError(reason, where=f"--processor ({device.id})", expected=usable)
+    if runtime == "ort-cpu" and wanted != "cpu":
+        raise UsageError("ort-cpu runs on the CPU", where="--runtime", expected="--processor cpu, or none")
+    return found
+
+
+def _contraction_precisions(counts: Sequence[LayerCount]) -> set[str]:
+    return {count.precision for count in counts if count.precision}
+
+
+def _summary(counts: Sequence[LayerCount], requested: str | None) -> str:
+    found = sorted(_contraction_precisions(counts))
+    if len(found) == 1:
+        return found[0]
+    return "mixed " + "+".join(found) if found else requested or "fp32"
+
+
+def _for_energy(
+    energy: EnergySet | None,
+    workload: Workload,
+    counts: Sequence[LayerCount],
+    pipes: Sequence[tuple[str, str]],
+    cache: float | None,
+) -> Workload:
+    """Return the workload whose bytes the energy set is meant for."""
+    if energy is None or workload.traffic in energy.traffic:
+        return workload
+    return build_workload(counts, energy.traffic[0], pipes, cache)

@@ -1,0 +1,1 @@
+"""The command line: parse, call the library, hand the result to an exporter."""

@@ -1,0 +1,63 @@
+"""``roofline analyze``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from roofline.cli.options import chosen_format, device_options, merged, model_options, output_options
+
+
+@click.command("analyze")
+@model_options
+@device_options
+@click.option("--top", default=20, show_default=True, metavar="N", type=click.IntRange(min=0),
+              help="Layers to show; 0 shows all.")  # fmt: skip
+@click.option("--sort", type=click.Choice(("time", "graph")), default="time", show_default=True,
+              help="Order of the layers.")  # fmt: skip
+@click.option("--tensors", is_flag=True, help="Add type and shape of every tensor (JSON only).")
+@output_options
+def command(
+    model: str, bind: tuple[Any, ...], shapes: tuple[Any, ...], strict: bool, top: int, sort: str,
+    tensors: bool, format_: str | None, output: str | None, quiet: bool, verbose: int, debug: bool, **options: Any,
+) -> int:  # fmt: skip
+    """Count MODEL (a .onnx file, or - for stdin), and put it on the rooflines of a device.
+
+    \b
+    roofline analyze resnet50.onnx --device orin-agx
+    roofline analyze bert.onnx --bind batch=1,seq=128 --device orin-agx --mode 50W --format json
+    """
+    from roofline.analysis import analyze, refuse_loose
+    from roofline.cli.output import write, write_blocks
+    from roofline.errors import GateError
+    from roofline.export import as_csv, as_table
+
+    _log(verbose)
+    form = chosen_format(format_, output)
+    analysis = analyze(model, bindings=merged(bind), shapes=merged(shapes), **options)
+    data, gate = analysis.to_dict(tensors), None
+    if strict:
+        try:
+            refuse_loose(analysis)
+        except GateError as error:
+            gate = error
+            data["reason"] = str(error)
+    if form == "json":
+        import json
+
+        write(json.dumps(data, indent=2, allow_nan=False), output)
+    elif form == "csv":
+        write(as_csv.rows_csv(data["layers"]), output)
+    else:
+        write_blocks(as_table.blocks(data, top, sort, quiet), form, output)
+    if gate is not None:
+        raise gate
+    return 0
+
+
+def _log(verbose: int) -> None:
+    if verbose:
+        import logging
+
+        logging.basicConfig(level=logging.DEBUG if verbose > 1 else logging.INFO)

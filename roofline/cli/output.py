@@ -1,0 +1,73 @@
+"""Write a result: to a terminal in colour, to a pipe plainly, to a file whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+from roofline.errors import RooflineError, one_line
+from roofline.export.tables import Table, markdown, plain, rich_table
+
+
+def write(text: str, output: str | None) -> None:
+    """Write `text` to a file in one step, or to stdout."""
+    text = text if text.endswith("\n") else text + "\n"
+    if output is None or output == "-":
+        sys.stdout.write(text)
+        return
+    path = Path(output)
+    try:
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    except OSError as error:
+        raise RooflineError(f"cannot write: {error.strerror}", where=output, hint="does the folder exist?") from None
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
+            file.write(text)
+        umask = os.umask(0)
+        os.umask(umask)
+        os.chmod(temporary, 0o666 & ~umask)
+        os.replace(temporary, path)
+    except OSError as error:
+        Path(temporary).unlink(missing_ok=True)
+        raise RooflineError(f"cannot write: {error.strerror}", where=output) from None
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def write_blocks(blocks: Iterable[str | Table], form: str, output: str | None) -> None:
+    """Write text and tables, as markdown or for reading."""
+    if form == "markdown":
+        parts = [markdown(b) if isinstance(b, Table) else _safe(b).replace("\n", "  \n") for b in blocks]
+        write("\n\n".join(parts), output)
+    elif output in (None, "-") and sys.stdout.isatty() and "NO_COLOR" not in os.environ:
+        _to_terminal(blocks)
+    else:
+        lines: list[str] = []
+        for block in blocks:
+            if isinstance(block, Table):
+                lines += ["", plain(block), ""]
+            else:
+                lines.append(_safe(block))
+        write("\n".join(lines), output)
+
+
+def _safe(block: str) -> str:
+    """Keep line breaks of our own, escape every other control character (names come from files)."""
+    return "\n".join(one_line(line) for line in block.split("\n"))
+
+
+def _to_terminal(blocks: Iterable[str | Table]) -> None:
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(highlight=False)
+    for number, block in enumerate(blocks):
+        if isinstance(block, Table):
+            console.print()
+            console.print(rich_table(block))
+        else:
+            console.print(Text(_safe(block), style="bold" if number == 0 else ""))

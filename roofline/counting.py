@@ -1,0 +1,157 @@
+"""From a graph to counted layers: every node is counted, free with a reason, or unsupported."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from roofline.graph.nodes import Graph, Node, UnknownShape
+from roofline.ops import PAGODA, RULES, Cost, Free
+from roofline.ops.pagoda import TRAINING_FACTOR
+from roofline.ops.table import read_bytes
+from roofline.precision import CONTRACTIONS, PrecisionPolicy
+
+Status = Literal["counted", "free", "unsupported"]
+
+NOTHING = Cost()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayerCount:
+    """One node with what it costs under the traffic models that were asked for."""
+
+    node: Node
+    status: Status
+    reason: str = ""
+    """Why it is free or unsupported."""
+    op_class: str = ""
+    precision: str = ""
+    """Precision of its contraction; empty if it has none."""
+    vector_precision: str = "fp32"
+    """Precision of the rest of its work."""
+    cost: Cost = NOTHING
+    """What it really costs, each operand read and each result written once."""
+    pagoda: Cost = NOTHING
+    """What it costs by Pagoda's conventions."""
+    operand_bytes: int | None = None
+    """Bytes of the tensors that an unsupported node touches, where their sizes are known."""
+
+    def under(self, traffic: str) -> Cost:
+        """Return the cost under a traffic model."""
+        return self.pagoda if traffic == "pagoda" else self.cost
+
+    def status_under(self, traffic: str) -> tuple[Status, str]:
+        """Return status and reason under a traffic model: Pagoda charges views, and knows fewer operators."""
+        if traffic != "pagoda" or self.status == "unsupported":
+            return self.status, self.reason
+        if self.pagoda != NOTHING:
+            return "counted", ""
+        return "free", self.reason or "not counted by Pagoda"
+
+
+def count_layers(graph: Graph, policy: PrecisionPolicy, phase: str = "inference") -> tuple[LayerCount, ...]:
+    """Count every node of the graph, in order."""
+    alive = _alive(graph)
+    producers = {t.name: node for node in graph.nodes for t in node.results}
+    factor = TRAINING_FACTOR if phase == "training" else 1
+    return tuple(_count(node, alive, producers, policy, factor) for node in graph.nodes)
+
+
+def _alive(graph: Graph) -> set[int]:
+    """Return the indices of the nodes from which an output of the graph can be reached."""
+    wanted = set(graph.outputs)
+    alive = set()
+    for node in reversed(graph.nodes):
+        if any(t.name in wanted for t in node.results):
+            alive.add(node.index)
+            wanted.update(node.reads)
+    return alive
+
+
+def _count(
+    node: Node, alive: set[int], producers: Mapping[str, Node], policy: PrecisionPolicy, factor: int
+) -> LayerCount:
+    if node.index not in alive:
+        return LayerCount(node=node, status="free", reason="unused: no output of the model needs it")
+    origins = {t.origin for t in node.results}
+    if origins <= {"constant"}:
+        return LayerCount(node=node, status="free", reason="constant: depends only on initialisers")
+    if origins <= {"constant", "shape"}:
+        return LayerCount(node=node, status="free", reason="shape arithmetic: depends only on shapes")
+    rule = RULES.find(node.domain, node.op_type, node.opset)
+    if rule is None:
+        return _unsupported(node, f"no rule for {node.qualified_op}")
+    node = policy.apply(node, rule.op_class)
+    try:
+        cost = rule.function(node)
+        pagoda = _pagoda(node, factor)
+    except UnknownShape as error:
+        return _unsupported(node, f"the shape of {error.args[0]} is unknown")
+    except (KeyError, IndexError, ValueError, TypeError, ZeroDivisionError) as error:
+        return _unsupported(node, f"its inputs or attributes do not fit the operator ({type(error).__name__}: {error})")
+    if isinstance(cost, Free):
+        return LayerCount(
+            node=node, status="free", reason=cost.reason, op_class=rule.op_class, pagoda=pagoda
+        )
+    contracts = rule.op_class in CONTRACTIONS
+    return LayerCount(
+        node=node,
+        status="counted",
+        op_class=rule.op_class,
+        precision=policy.of_contraction(node, rule.op_class, producers) if contracts else "",
+        vector_precision=_vector_precision(node),
+        cost=cost,
+        pagoda=pagoda,
+    )
+
+
+def _pagoda(node: Node, factor: int) -> Cost:
+    rule = PAGODA.find(node.domain, node.op_type, node.opset)
+    found = rule.function(node) if rule is not None else NOTHING
+    if isinstance(found, Free) or factor == 1:
+        return NOTHING if isinstance(found, Free) else found
+    return replace(
+        found,
+        macs=factor * found.macs,
+        vector_flops=factor * found.vector_flops,
+        bytes_read=factor * found.bytes_read,
+        bytes_written=factor * found.bytes_written,
+        weight_bytes=factor * found.weight_bytes,
+    )
+
+
+def _unsupported(node: Node, reason: str) -> LayerCount:
+    tensors = [t for t in (*node.operands, *node.results) if t.is_known]
+    return LayerCount(node=node, status="unsupported", reason=reason, operand_bytes=read_bytes(tensors))
+
+
+def _vector_precision(node: Node) -> str:
+    dtype = node.results[0].dtype if node.results else None
+    return {"float16": "fp16", "bfloat16": "bf16"}.get(dtype or "", "fp32")
+
+
+def least_bytes(
+    graph: Graph, layers: Sequence[LayerCount], policy: PrecisionPolicy
+) -> int:
+    """Return the bytes that any run must move if it had no cache: Q_min of the bound.
+
+    Each weight that a counted node touches once (of a gathered table only the rows returned), plus the
+    graph's inputs that are read and its outputs. Tied weights count once, through copies and casts.
+    """
+    touched: dict[str, int] = {}
+    used: set[str] = set()
+    for layer in layers:
+        if layer.status == "free" and not layer.reason.startswith(("view", "identity")):
+            continue
+        used.update(layer.node.reads)
+        static = [t for t in layer.node.operands if t.root and t.is_known]
+        known = sum(t.nbytes for t in layer.node.operands if t.is_static and t.is_known)
+        for tensor in static if layer.status == "counted" else ():
+            others = known - tensor.nbytes
+            size = min(tensor.nbytes, layer.cost.weight_bytes - others)
+            if size > 0:
+                touched[tensor.root] = max(touched.get(tensor.root, 0), size)
+    ends = [graph.tensors[name] for name in (*graph.inputs, *graph.outputs) if name in graph.tensors]
+    wanted = {t.name: policy.stored(t) for t in ends if t.name in used or t.name in graph.outputs}
+    return sum(touched.values()) + sum(t.nbytes for t in wanted.values() if t is not None and t.is_known)

@@ -1,0 +1,1 @@
+"""Devices: YAML files become frozen `DeviceSpec` values, and those become arrays over power modes."""

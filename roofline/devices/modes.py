@@ -1,0 +1,87 @@
+"""Find a power mode by what people type: a name in any usual spelling, with knobs on top."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left
+from types import MappingProxyType
+
+from roofline import units
+from roofline.devices.spec import DeviceSpec, Knob, PowerMode
+from roofline.errors import DeviceError
+
+
+def find_mode(device: DeviceSpec, text: str | None) -> PowerMode:
+    """Return a mode such as ``30W``, ``MODE_30W``, ``2`` or ``30W,gpu_freq=816MHz,cpu_cores=8``.
+
+    Knobs without a mode start from the default mode; None is the default mode itself.
+
+    Raises:
+        DeviceError: no such mode or knob, an ambiguous short form, or a value that cannot be set.
+    """
+    parts = [part.strip() for part in (text or device.default_mode).split(",") if part.strip()]
+    named = [part for part in parts if "=" not in part]
+    if len(named) > 1:
+        raise DeviceError(f"two modes in one: {' and '.join(named)}", where="--mode", expected="one mode")
+    mode = _named(device, named[0] if named else device.default_mode)
+    settings = [part for part in parts if "=" in part]
+    if not settings:
+        return mode
+    knobs = dict(mode.knobs)
+    for setting in settings:
+        name, _, value = (s.strip() for s in setting.partition("="))
+        knob = device.knobs.get(name)
+        if knob is None:
+            raise DeviceError(
+                f"no knob {name!r}", where=f"--mode {text}", expected=", ".join(device.knobs)
+            )
+        knobs[name] = _settable(knob, value, f"--mode {text}")
+    name = ",".join([mode.name, *(f"{k}={show_knob(k, v)}" for k, v in knobs.items() if v != mode.knobs[k])])
+    if knobs == dict(mode.knobs):
+        return mode
+    return PowerMode(name=name, id=None, knobs=MappingProxyType(knobs), base=mode.name)
+
+
+def show_knob(name: str, value: float) -> str:
+    """Return a knob's value as it is typed: ``816MHz``, ``8``."""
+    return f"{value / 1e6:g}MHz" if name.endswith("_freq") else f"{value:g}"
+
+
+def _named(device: DeviceSpec, text: str) -> PowerMode:
+    wanted = _plain(text)
+    for mode in device.modes:
+        if wanted == _plain(mode.name) or (mode.id is not None and text == str(mode.id)):
+            return mode
+    short = [m for m in device.modes if wanted and wanted in re.split(r"[_\s]", m.name.lower())]
+    close = short or [m for m in device.modes if wanted and _plain(m.name).endswith(wanted)]
+    if len(close) == 1:
+        return close[0]
+    names = ", ".join(mode.name for mode in device.modes)
+    if close:
+        raise DeviceError(
+            f"{text!r} fits {', '.join(m.name for m in close)}", where="--mode", expected="one of them in full"
+        )
+    raise DeviceError(f"{device.id} has no mode {text!r}", where="--mode", expected=f"one of {names}")
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"[\s_-]", "", text).lower()
+
+
+def _settable(knob: Knob, text: str, where: str) -> float:
+    if knob.is_clock:
+        value = units.parse(text, "frequency", where=f"{where}: {knob.name}")
+    elif text.isdigit():
+        value = float(text)
+    else:
+        raise DeviceError(f"{text!r} is no count", where=f"{where}: {knob.name}")
+    place = bisect_left(knob.values, value)
+    for near in knob.values[max(0, place - 1) : place + 1]:
+        if abs(near - value) <= 1e-6 * near:
+            return near
+    neighbours = knob.values[max(0, place - 1) : place + 1]
+    raise DeviceError(
+        f"{knob.name} cannot be set to {text}",
+        where=where,
+        expected=" or ".join(show_knob(knob.name, near) for near in neighbours),
+    )

@@ -1,0 +1,173 @@
+"""What is known about a device, with the origin of every number. Values are SI floats."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal["datasheet", "measured", "derived", "fitted"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """Where a number comes from."""
+
+    kind: Kind
+    source: tuple[str, ...]
+    """Keys of `DeviceSpec.sources`."""
+    formula: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """One number of a device file."""
+
+    value: float
+    """In SI units."""
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Knob:
+    """Something a power mode sets: a clock (Hz) or a count."""
+
+    name: str
+    values: tuple[float, ...]
+    """Every value it can take, ascending."""
+    is_clock: bool
+    needs_reboot: bool
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Units:
+    """How many parallel units a processor has in a mode."""
+
+    knob: str | None
+    """The knob that switches them, if any."""
+    per_step: float
+    """Units per step of the knob, or their fixed number."""
+    label: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Processor:
+    """A gpu, cpu or dla: pipes that compute, and a path to memory."""
+
+    name: str
+    label: str
+    clock: str
+    """Knob of its clock."""
+    units: Units
+    pipes: Mapping[tuple[str, str], Number]
+    """(pipe, precision) -> FLOP per clock of one unit. Pipes are ``matrix`` and ``vector``. Dense rates."""
+    memory_path: Number | None
+    """Bytes per clock of this processor that its path to memory carries, for all units together."""
+    compute_capability: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Memory:
+    """Main memory."""
+
+    size_bytes: Number
+    clock: str
+    transfers_per_clock: float
+    bus_bytes: Number
+    efficiency: Number
+    """Largest share of the nominal bandwidth that was ever measured."""
+    type: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Voltage:
+    """Relative voltage over a clock, piecewise linear."""
+
+    knob: str
+    clock_hz: tuple[float, ...]
+    relative: tuple[float, ...]
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Idle:
+    """Power of the idle board in one mode."""
+
+    mode: str
+    clocks: str
+    boundary: str
+    power_w: Number
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnergySet:
+    """Energy coefficients that belong together: one boundary, one clock state, one way to count bytes."""
+
+    name: str
+    processor: str
+    precisions: tuple[str, ...]
+    """Contraction precisions that it covers."""
+    traffic: tuple[str, ...]
+    """Traffic models whose bytes its byte coefficients are meant for."""
+    boundary: str
+    clocks: str
+    reference: Mapping[str, float]
+    """Knob values at which the coefficients hold."""
+    flop: Mapping[tuple[str, str], Number]
+    """(pipe, precision) -> J/FLOP."""
+    dram: Number
+    """J/B that do not change with the processor's voltage."""
+    move: Number
+    """J/B that scale with its voltage squared."""
+    active_w: Number
+    """Power above idle while anything runs, scaling with clock times voltage squared."""
+    error: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PowerMode:
+    """One value for every knob."""
+
+    name: str
+    id: int | None
+    knobs: Mapping[str, float]
+    origin: Origin | None = None
+    base: str = ""
+    """The named mode it starts from (its own name for a named mode)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceSpec:
+    """Everything a device file says."""
+
+    id: str
+    name: str
+    kind: str
+    aliases: tuple[str, ...]
+    note: str
+    path: str
+    knobs: Mapping[str, Knob]
+    processors: Mapping[str, Processor]
+    memory: Memory
+    cache_bytes: Number | None
+    """Last-level cache in front of main memory."""
+    power_limit_w: Number | None
+    idle: tuple[Idle, ...]
+    voltage: Voltage | None
+    energy: tuple[EnergySet, ...]
+    modes: tuple[PowerMode, ...]
+    default_mode: str
+    conflicts: tuple[str, ...]
+    unknown: tuple[str, ...]
+    sources: Mapping[str, str]
+
+    @property
+    def grid_size(self) -> int:
+        """Number of combinations of all clocks and core counts, units all on."""
+        size = 1
+        for knob in self.knobs.values():
+            if not knob.needs_reboot and knob.name != "dla_freq":
+                size *= len(knob.values)
+        return size

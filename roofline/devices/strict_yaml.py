@@ -1,0 +1,96 @@
+"""Read YAML without its surprises.
+
+YAML 1.1 turns ``on`` and ``NO`` into booleans, ``12:30`` into 750, leaves ``1e3`` a string and lets the
+second of two equal keys win silently. Here a plain scalar is an int, a float, ``true``, ``false``, ``null``
+or text, a repeated key is an error, and so are anchors, aliases and tags (an alias can expand without end).
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from roofline.errors import SpecError
+
+_INT = re.compile(r"[+-]?\d{1,18}")
+_FLOAT = re.compile(r"[+-]?(?:\d+\.\d*|\.\d+|\d+)(?:[eE][+-]?\d+)?")
+_CONSTANTS = {"true": True, "false": False, "null": None, "~": None, "": None}
+MAX_BYTES = 2_000_000
+_MAX_DEPTH = 30
+
+
+def load_file(path: Path) -> Any:
+    """Return the content of a YAML file as dicts, lists and scalars.
+
+    Raises:
+        SpecError: it cannot be read, is no YAML, repeats a key, or uses anchors, aliases or tags.
+    """
+    where = str(path)
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise SpecError("no such file", where=where, expected="a YAML file") from None
+    except OSError as error:
+        raise SpecError(f"cannot be read: {error.strerror}", where=where) from None
+    if len(data) > MAX_BYTES:
+        raise SpecError(f"{len(data)} bytes are too many", where=where, expected=f"at most {MAX_BYTES}")
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError:
+        raise SpecError("this is not UTF-8 text", where=where, expected="a YAML file") from None
+    return loads(text, where)
+
+
+def loads(text: str, where: str) -> Any:
+    """Return the content of YAML `text`; `where` names it in errors."""
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    try:
+        root = yaml.compose(text, Loader=loader)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f"{where}:{mark.line + 1}" if mark else where
+        problem = getattr(error, "problem", None) or str(error).split("\n")[0]
+        raise SpecError(f"not valid YAML: {problem}", where=place) from None
+    except RecursionError:
+        raise SpecError("nested too deeply", where=where) from None
+    if root is None:
+        raise SpecError("the file is empty", where=where)
+    return _value(root, where, set(), 0)
+
+
+def _value(node: Any, where: str, seen: set[int], depth: int) -> Any:
+    place = f"{where}:{node.start_mark.line + 1}"
+    if id(node) in seen:
+        raise SpecError("anchors and aliases are not allowed", where=place, hint="write the value out")
+    if depth > _MAX_DEPTH:
+        raise SpecError("nested too deeply", where=place)
+    if isinstance(node, yaml.ScalarNode):
+        if not node.tag.startswith("tag:yaml.org,2002:"):
+            raise SpecError(f"the tag {node.tag} is not allowed", where=place)
+        return node.value if node.style else _scalar(node.value)
+    seen.add(id(node))
+    if not node.tag.startswith("tag:yaml.org,2002:"):
+        raise SpecError(f"the tag {node.tag} is not allowed", where=place)
+    if isinstance(node, yaml.SequenceNode):
+        return [_value(item, where, seen, depth + 1) for item in node.value]
+    result: dict[str, Any] = {}
+    for key_node, value_node in node.value:
+        key = key_node.value if isinstance(key_node, yaml.ScalarNode) else None
+        line = f"{where}:{key_node.start_mark.line + 1}"
+        if key is None:
+            raise SpecError("a key must be plain text", where=line)
+        if key in result:
+            raise SpecError(f"the key {key!r} is there twice", where=line, hint="keep one of them")
+        result[key] = _value(value_node, where, seen, depth + 1)
+    return result
+
+
+def _scalar(text: str) -> Any:
+    if text in _CONSTANTS:
+        return _CONSTANTS[text]
+    if _INT.fullmatch(text):
+        return int(text)
+    return float(text) if _FLOAT.fullmatch(text) else text

@@ -1,0 +1,1 @@
+"""Showing results: dict, JSON, tables, CSV, markdown, HTML. No arithmetic beyond sums and shares."""

@@ -1,0 +1,163 @@
+"""A device for people and for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+import numpy as np
+
+from roofline.devices.load import read_device
+from roofline.devices.locate import device_files
+from roofline.devices.modes import show_knob
+from roofline.devices.spec import DeviceSpec, Number, Origin
+from roofline.devices.tables import mode_table
+from roofline.export.tables import Table
+from roofline.units import text
+
+
+def list_rows() -> list[dict[str, Any]]:
+    """Return one row per device that is found."""
+    rows = []
+    for path in device_files():
+        spec = read_device(path)
+        rows.append(
+            {
+                "id": spec.id,
+                "name": spec.name,
+                "modes": len(spec.modes),
+                "grid_modes": spec.grid_size,
+                "has_energy": bool(spec.energy),
+                "aliases": list(spec.aliases),
+                "path": spec.path,
+            }
+        )
+    return rows
+
+
+def list_table(rows: list[dict[str, Any]]) -> Table:
+    """Return the table of `devices list`."""
+    return Table(
+        title="Devices",
+        columns=("id", "name", "modes", "grid modes", "energy", "aliases"),
+        rows=[
+            [r["id"], r["name"], str(r["modes"]), str(r["grid_modes"]), "yes" if r["has_energy"] else "no",
+             ", ".join(r["aliases"])]
+            for r in rows
+        ],
+        right=frozenset({"modes", "grid modes"}),
+    )  # fmt: skip
+
+
+def blocks(spec: DeviceSpec) -> Iterator[str | Table]:
+    """Yield a device for reading: modes with their ceilings, then every number with its source."""
+    yield f"{spec.name} ({spec.id}; {spec.path})"
+    if spec.note:
+        yield spec.note
+    for name, processor in spec.processors.items():
+        yield _ceilings(spec, name)
+        if processor.memory_path is None:
+            yield f"{name}: the limit of its own path to memory is unknown; DRAM bandwidth is shown"
+    yield Table(
+        title="Knobs",
+        columns=("knob", "values", "kind", "source"),
+        rows=[
+            [k.name, " ".join(show_knob(k.name, v) for v in k.values), k.origin.kind, " ".join(k.origin.source)]
+            for k in spec.knobs.values()
+        ],
+        widest=90,
+    )
+    yield Table(
+        title="Numbers",
+        columns=("where", "value", "kind", "source", "formula or note"),
+        rows=[[r["where"], r["shown"], r["kind"], r["source"], r["formula"] or r["note"]] for r in number_rows(spec)],
+        right=frozenset({"value"}),
+        widest=70,
+    )
+    for entry in spec.energy:
+        yield f"{entry.name}: {entry.error}"
+    yield "\n".join(["Unknown", *(f"  {line}" for line in spec.unknown)])
+    yield "\n".join(["Sources", *(f"  {key}: {line}" for key, line in spec.sources.items())])
+
+
+def _ceilings(spec: DeviceSpec, name: str) -> Table:
+    processor = spec.processors[name]
+    keys = tuple(processor.pipes)
+    table = mode_table(spec, processor, spec.modes, keys)
+    return Table(
+        title=f"{name}: {processor.label}",
+        columns=("mode", "settings", *(f"{p} {u}" for u, p in keys), "bandwidth"),
+        rows=[
+            [
+                mode.name + (" (default)" if mode.name == spec.default_mode else ""),
+                ", ".join(f"{k}={show_knob(k, v)}" for k, v in mode.knobs.items()),
+                *(text(float(p), "FLOP/s") for p in table.peak_flop_per_s[i]),
+                text(float(table.bandwidth_byte_per_s[i]), "B/s"),
+            ]
+            for i, mode in enumerate(spec.modes)
+        ],
+        right=frozenset({*(f"{p} {u}" for u, p in keys), "bandwidth"}),
+        widest=110,
+    )
+
+
+_UNITS = {"pipes": "FLOP/clk", "memory_path": "B/clk", "size_bytes": "B", "bus_bytes": "B", "cache_bytes": "B",
+          "power_limit_w": "W", "power_w": "W", "active_w": "W", "flop": "J/FLOP", "dram": "J/B", "move": "J/B",
+          "efficiency": ""}  # fmt: skip
+
+
+def number_rows(spec: DeviceSpec) -> list[dict[str, Any]]:
+    """Return every number of a device with its unit, kind, source and formula."""
+    rows = []
+    for where, unit, number in _numbers(spec, "", ""):
+        rows.append(
+            {
+                "where": where,
+                "value": number.value,
+                "unit": unit,
+                "shown": text(number.value, unit),
+                "kind": number.origin.kind,
+                "source": " ".join(number.origin.source),
+                "formula": number.origin.formula,
+                "note": number.origin.note,
+            }
+        )
+    return rows
+
+
+def _numbers(value: Any, path: str, unit: str) -> Iterator[tuple[str, str, Number]]:
+    if isinstance(value, Number):
+        yield path, unit, value
+    elif isinstance(value, Mapping):
+        for key, inner in value.items():
+            name = ".".join(key) if isinstance(key, tuple) else str(key)
+            yield from _numbers(inner, f"{path}.{name}".strip("."), unit)
+    elif isinstance(value, tuple):
+        for index, inner in enumerate(value):
+            name = getattr(inner, "name", None) or getattr(inner, "mode", None) or str(index)
+            yield from _numbers(inner, f"{path}.{name}".strip("."), unit)
+    elif is_dataclass(value):
+        for entry in fields(value):
+            inner = getattr(value, entry.name)
+            yield from _numbers(inner, f"{path}.{entry.name}".strip("."), _UNITS.get(entry.name, unit))
+
+
+def device_dict(spec: DeviceSpec) -> dict[str, Any]:
+    """Return a device as plain data, quantities in SI units."""
+    result: dict[str, Any] = {"schema": "roofline.device/1", **_plain(spec)}
+    return result
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Number):
+        return {"value": value.value, **_plain(value.origin)}
+    if isinstance(value, Origin):
+        return {"kind": value.kind, "source": list(value.source), "formula": value.formula, "note": value.note}
+    if is_dataclass(value):
+        return {entry.name: _plain(getattr(value, entry.name)) for entry in fields(value)}
+    if isinstance(value, Mapping):
+        return {".".join(k) if isinstance(k, tuple) else str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, (tuple, list, np.ndarray)):
+        return [_plain(item) for item in value]
+    return value

@@ -1,0 +1,232 @@
+"""`Analysis` as plain data: ``schema: roofline.analysis/1``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from roofline.counting import LayerCount
+from roofline.devices.modes import show_knob
+from roofline.verdict import verdict
+from roofline.workload import contraction_ceiling, read_with_cache
+
+if TYPE_CHECKING:
+    from roofline.analysis import Analysis
+
+SCHEMA = "roofline.analysis/1"
+
+
+def analysis_dict(analysis: Analysis, *, tensors: bool = False) -> dict[str, Any]:
+    """Return the whole analysis; unknown numbers are None. Times and energies are per run of one batch."""
+    graph, evaluation, device = analysis.graph, analysis.evaluation, analysis.device
+    layers = [_layer(analysis, index, count) for index, count in enumerate(analysis.counts)]
+    modes = [_mode(analysis, index) for index in range(1, len(evaluation.modes))] if evaluation else []
+    chosen = evaluation.modes[0] if evaluation else None
+    data: dict[str, Any] = {
+        "schema": SCHEMA,
+        "verdict": "",
+        "basis": "roofline",
+        "model": {
+            "path": graph.path,
+            "opset": graph.opset,
+            "nodes": len(graph.nodes),
+            "parameters": graph.parameters,
+            "weight_bytes": graph.weight_bytes,
+        },
+        "device": device.id if device else None,
+        "device_name": device.name if device else None,
+        "processor": analysis.processor.name if analysis.processor else None,
+        "mode": chosen.name if chosen else None,
+        "mode_was_chosen": analysis.mode_was_chosen,
+        "knobs": dict(chosen.knobs) if chosen else {},
+        "clocks": analysis.clocks if device else None,
+        "precision": analysis.precision,
+        "phase": analysis.phase,
+        "traffic": analysis.traffic,
+        "runtime": analysis.runtime,
+        "calibration": None,
+        "bindings": dict(graph.bindings),
+        "batch": graph.batch,
+        "totals": _totals(analysis, layers),
+        "modes": modes,
+        "ceilings": _ceilings(analysis),
+        "coverage": _coverage(analysis, layers),
+        "layers": layers,
+        "findings": [finding.to_dict() for finding in analysis.findings],
+    }
+    if tensors:
+        data["tensors"] = {
+            info.name: {"shape": None if info.shape is None else list(info.shape), "dtype": info.dtype}
+            for info in graph.tensors.values()
+        }
+    data["verdict"] = verdict(data, device.name if device else None, modes)
+    return data
+
+
+def _layer(analysis: Analysis, index: int, count: LayerCount) -> dict[str, Any]:
+    node, cost = count.node, count.under(analysis.traffic)
+    status, reason = count.status_under(analysis.traffic)
+    pipes = tuple(analysis.processor.pipes) if analysis.processor else ()
+    ceiling = contraction_ceiling(count, pipes)
+    is_counted = status == "counted"
+    pipe = (ceiling[0] or "vector") if is_counted and cost.flops else None
+    cache = analysis.device.cache_bytes if analysis.device else None
+    read = read_with_cache(cost, cache.value if cache else None)
+    result: dict[str, Any] = {
+        "name": node.label,
+        "op_type": node.op_type,
+        "domain": node.domain,
+        "nodes": [node.label],
+        "class": count.op_class or None,
+        "pipe": pipe,
+        "precision": (ceiling[1] or count.vector_precision) if is_counted else None,
+        "macs": cost.macs,
+        "flops": cost.flops,
+        "bytes_read": read,
+        "bytes_written": cost.bytes_written,
+        "weight_bytes_read": cost.weight_bytes,
+        "intensity_flop_per_byte": _ratio(cost.flops, read + cost.bytes_written),
+        "roofline_time_s": None,
+        "predicted_time_s": None,
+        "share": None,
+        "ceiling": None,
+        "energy_j": None,
+        "limited_by": None,
+        "status": status,
+        "reason": reason,
+    }
+    evaluation = analysis.evaluation
+    if evaluation is not None and is_counted:
+        time = float(evaluation.layer_time_s[0, index])
+        result["roofline_time_s"] = time
+        result["share"] = _ratio(time, float(evaluation.time_s[0]))
+        result["energy_j"] = _energy(evaluation.layer_energy_j, index)
+        if time > 0:
+            result["limited_by"] = "memory" if evaluation.is_memory_bound[0, index] else "compute"
+            result["ceiling"] = _binding(analysis, index)
+    return result
+
+
+def _binding(analysis: Analysis, index: int) -> str:
+    evaluation = analysis.evaluation
+    assert evaluation is not None
+    if evaluation.is_memory_bound[0, index]:
+        table = evaluation.table
+        return "memory path" if table.path_byte_per_s[0] < table.dram_byte_per_s[0] else "DRAM"
+    pipe, precision = evaluation.table.ceilings[int(evaluation.ceiling[0, index])]
+    return f"{precision} {pipe}"
+
+
+def _energy(values: Any, index: int) -> float | None:
+    return None if values is None else _known(float(values[0, index]))
+
+
+def _known(value: float) -> float | None:
+    return value if np.isfinite(value) else None
+
+
+def _ratio(a: float, b: float) -> float | None:
+    return a / b if b else None
+
+
+def _totals(analysis: Analysis, layers: list[dict[str, Any]]) -> dict[str, Any]:
+    def total(key: str) -> int:
+        return int(sum(layer[key] for layer in layers))
+
+    read, written, flops = total("bytes_read"), total("bytes_written"), total("flops")
+    totals: dict[str, Any] = {
+        "macs": sum(count.cost.macs for count in analysis.counts),
+        "flops": flops,
+        "bytes_read": read,
+        "bytes_written": written,
+        "bytes": read + written,
+        "intensity_flop_per_byte": _ratio(flops, read + written),
+        "weight_bytes_read": total("weight_bytes_read"),
+        "peak_memory_bytes": None,
+        "overhead_energy_j": None,
+        "bound_time_s": None,
+        "roofline_time_s": None,
+        "predicted_time_s": None,
+        "time_s": None,
+        "energy_j": None,
+        "power_w": None,
+        "power_boundary": None,
+        "time_per_sample_s": None,
+        "energy_per_sample_j": None,
+        "throughput_per_s": None,
+        "limited_by": None,
+    }
+    evaluation, batch = analysis.evaluation, analysis.graph.batch
+    if evaluation is not None:
+        time, energy = float(evaluation.time_s[0]), _known(float(evaluation.energy_j[0]))
+        totals |= {
+            "bound_time_s": float(evaluation.bound_time_s[0]),
+            "roofline_time_s": time,
+            "time_s": time,
+            "energy_j": energy,
+            "power_w": _ratio(energy, time) if energy is not None else None,
+            "power_boundary": evaluation.energy_set.boundary if evaluation.energy_set else None,
+            "time_per_sample_s": _ratio(time, batch) if batch else None,
+            "energy_per_sample_j": _ratio(energy, batch) if batch and energy is not None else None,
+            "throughput_per_s": _ratio(batch, time) if batch else None,
+            "limited_by": evaluation.limited_by(0),
+        }
+    return totals
+
+
+def _mode(analysis: Analysis, index: int) -> dict[str, Any]:
+    evaluation = analysis.evaluation
+    assert evaluation is not None
+    mode = evaluation.modes[index]
+    time, energy = float(evaluation.time_s[index]), _known(float(evaluation.energy_j[index]))
+    return {
+        "mode": mode.name,
+        "settings": ", ".join(f"{name}={show_knob(name, value)}" for name, value in mode.knobs.items()),
+        "bound_time_s": float(evaluation.bound_time_s[index]),
+        "time_s": time,
+        "energy_j": energy,
+        "power_w": _ratio(energy, time) if energy is not None else None,
+        "limited_by": evaluation.limited_by(index),
+    }
+
+
+def _ceilings(analysis: Analysis) -> dict[str, Any]:
+    """The ceilings of the chosen mode, the ridge point of each, and the energy per FLOP and byte."""
+    evaluation = analysis.evaluation
+    if evaluation is None:
+        return {}
+    table = evaluation.table
+    bandwidth = float(table.bandwidth_byte_per_s[0])
+    peaks = {
+        f"{precision} {pipe}": {
+            "peak_flop_per_s": _known(float(table.peak_flop_per_s[0, i])),
+            "ridge_flop_per_byte": _known(float(table.peak_flop_per_s[0, i]) / bandwidth),
+            "is_known": bool(table.is_known[i]),
+        }
+        for i, (pipe, precision) in enumerate(table.ceilings)
+    }
+    return {
+        "compute": peaks,
+        "bandwidth_byte_per_s": bandwidth,
+        "dram_byte_per_s": float(table.dram_byte_per_s[0]),
+        "path_byte_per_s": _known(float(table.path_byte_per_s[0])),
+        "nominal_byte_per_s": float(table.nominal_byte_per_s[0]),
+    }
+
+
+def _coverage(analysis: Analysis, layers: list[dict[str, Any]]) -> dict[str, Any]:
+    by_status = {status: 0 for status in ("counted", "free", "unsupported")}
+    for layer in layers:
+        by_status[layer["status"]] += 1
+    lost = by_status["unsupported"]
+    lost_bytes = sum(count.operand_bytes or 0 for count in analysis.counts)
+    counted_bytes = sum(layer["bytes_read"] + layer["bytes_written"] for layer in layers)
+    return {
+        "nodes_counted": by_status["counted"],
+        "nodes_free": by_status["free"],
+        "nodes_unsupported": lost,
+        "share_nodes": 1 - lost / len(layers) if layers else 1.0,
+        "share_flops_exact": 1.0 if lost == 0 else None,
+        "share_bytes": _ratio(counted_bytes, counted_bytes + lost_bytes) if lost else 1.0,
+    }

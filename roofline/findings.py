@@ -1,0 +1,27 @@
+"""What the tool noticed and the user should know, as data."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One observation. Codes are stable and appear in every output format."""
+
+    code: str
+    """Short stable name, such as ``batch-assumed``."""
+    where: str
+    """The node, tensor, dimension or device entry it concerns."""
+    message: str
+    """What was noticed, in one sentence."""
+    hint: str = ""
+    """What the user can do about it."""
+    strict: bool = False
+    """Whether ``--strict`` refuses a result that carries this finding."""
+
+    def to_dict(self) -> dict[str, str]:
+        """Return the four public fields."""
+        fields = asdict(self)
+        del fields["strict"]
+        return fields

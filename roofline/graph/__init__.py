@@ -1,0 +1,1 @@
+"""Reading: an ONNX file becomes frozen `Graph` values with every shape known."""

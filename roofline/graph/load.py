@@ -1,0 +1,176 @@
+"""Open a model file, or take one from memory, without its weights."""
+
+from __future__ import annotations
+
+import mmap
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from roofline.errors import ModelFileError
+from roofline.graph.wire import KEEP_BYTES, strip_weights
+
+if TYPE_CHECKING:
+    import onnx
+
+EXPORT_HINTS = {
+    ".pt": "export it: torch.onnx.export(model, inputs, 'model.onnx', dynamo=True)",
+    ".pth": "export it: torch.onnx.export(model, inputs, 'model.onnx', dynamo=True)",
+    ".pt2": "export it: torch.onnx.export(exported_program, inputs, 'model.onnx', dynamo=True)",
+    ".engine": "give the .onnx file that trtexec built it from: trtexec --onnx=model.onnx",
+    ".plan": "give the .onnx file that trtexec built it from: trtexec --onnx=model.onnx",
+    ".tflite": "convert it: python -m tf2onnx.convert --tflite model.tflite --output model.onnx",
+    ".ort": "give the .onnx file that convert_onnx_models_to_ort read",
+    ".h5": "convert it: python -m tf2onnx.convert --keras model.h5 --output model.onnx",
+    ".keras": "convert it: python -m tf2onnx.convert --keras model.keras --output model.onnx",
+    ".pb": "convert it: python -m tf2onnx.convert --graphdef model.pb --output model.onnx",
+    ".safetensors": "it holds weights without a graph; export the model to ONNX",
+}
+_TEXT_STARTS = (b"{", b"<", b"ir_version", b"graph", b"#", b"//", b"producer")
+
+
+def load_proto(model: Any) -> tuple[onnx.ModelProto, str]:
+    """Return the model as a protobuf message without large tensor values, and the name to call it by.
+
+    Args:
+        model: a path, ``-`` for standard input, ``bytes``, or an ``onnx.ModelProto`` (left unchanged).
+
+    Raises:
+        ModelFileError: there is no such file, or it is no ONNX model that the installed onnx can read.
+    """
+    if isinstance(model, (bytes, bytearray, memoryview)):
+        return _parse(memoryview(model), "<bytes>"), "<bytes>"
+    if not isinstance(model, (str, os.PathLike)):
+        return _from_message(model), "<ModelProto>"
+    if os.fspath(model) == "-":
+        return _parse(memoryview(sys.stdin.buffer.read()), "<stdin>"), "<stdin>"
+    path = Path(os.fspath(model))
+    where = str(path)
+    hint = EXPORT_HINTS.get(path.suffix.lower(), "")
+    if hint:
+        raise ModelFileError(
+            f"{path.suffix} is not an ONNX file", where=where, expected="a .onnx file", hint=hint
+        )
+    try:
+        with path.open("rb") as file:
+            if os.fstat(file.fileno()).st_size == 0:
+                raise ModelFileError("the file is empty", where=where, expected="an ONNX model")
+            stripped = _check_kind(memoryview(_contents(file)), where)
+    except FileNotFoundError:
+        raise ModelFileError("no such file", where=where, expected="the path of a .onnx file") from None
+    except IsADirectoryError:
+        raise ModelFileError("this is a directory", where=where, expected="the .onnx file in it") from None
+    except OSError as error:
+        raise ModelFileError(f"cannot be read: {error.strerror}", where=where) from None
+    return _decode(stripped, where), where
+
+
+def _contents(file: BinaryIO) -> mmap.mmap | bytes:
+    try:
+        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    except (OSError, ValueError):  # a file system without memory maps
+        return file.read()
+
+
+def _parse(data: memoryview, where: str) -> onnx.ModelProto:
+    if len(data) == 0:
+        raise ModelFileError("the input is empty", where=where, expected="an ONNX model")
+    return _decode(_check_kind(data, where), where)
+
+
+def _check_kind(data: memoryview, where: str) -> bytes:
+    head = bytes(data[:64])
+    if head.startswith(b"\x1f\x8b"):
+        raise ModelFileError("this is gzip-compressed", where=where, hint="unpack it first: gunzip -k FILE")
+    if head.startswith(b"PK\x03\x04"):
+        raise ModelFileError(
+            "this is a zip archive (a PyTorch checkpoint, perhaps)",
+            where=where,
+            expected="an ONNX model",
+            hint="unpack it, or export the model with torch.onnx.export",
+        )
+    if head[4:8] in (b"ORTM", b"TFL3"):
+        kind = ".ort" if head[4:8] == b"ORTM" else ".tflite"
+        raise ModelFileError(f"this is a {kind} file", where=where, hint=EXPORT_HINTS[kind])
+    if head.lstrip().startswith(_TEXT_STARTS):
+        raise ModelFileError(
+            "this is text",
+            where=where,
+            expected="a binary ONNX model",
+            hint="convert it: onnx.save(onnx.load(FILE, format='textproto'), 'model.onnx')",
+        )
+    return strip_weights(data, where=where)
+
+
+def _decode(stripped: bytes, where: str) -> onnx.ModelProto:
+    import onnx
+    from google.protobuf.message import DecodeError
+
+    try:
+        proto = onnx.ModelProto.FromString(stripped)
+    except DecodeError as error:
+        raise ModelFileError(
+            "the bytes are no ONNX message", where=where, expected="an ONNX model", hint=str(error)
+        ) from None
+    return _check_model(proto, where)
+
+
+def _check_model(proto: onnx.ModelProto, where: str) -> onnx.ModelProto:
+    from onnx.defs import onnx_opset_version
+
+    if proto.ir_version <= 0 or not proto.HasField("graph"):
+        raise ModelFileError("this is no ONNX model: it has no graph", where=where, expected="an ONNX model")
+    newest = onnx_opset_version()
+    for entry in proto.opset_import:
+        if entry.domain in ("", "ai.onnx") and not 1 <= entry.version <= newest:
+            raise ModelFileError(
+                f"the model uses opset {entry.version}",
+                where=where,
+                expected=f"opset 1 to {newest}, the newest that the installed onnx knows",
+                hint="pip install --upgrade onnx" if entry.version > newest else "export it again",
+            )
+    if not proto.graph.node and not proto.graph.output:
+        raise ModelFileError("the graph is empty", where=where, expected="at least one node")
+    return proto
+
+
+def _from_message(model: Any) -> onnx.ModelProto:
+    import onnx
+
+    if not isinstance(model, onnx.ModelProto):
+        raise ModelFileError(
+            f"a model cannot be read from {type(model).__name__}",
+            expected="a path, bytes or an onnx.ModelProto",
+        )
+    copy = onnx.ModelProto()
+    for field, value in model.ListFields():
+        if field.name != "graph":
+            _assign(copy, field.name, value)
+    for field, value in model.graph.ListFields():
+        if field.name == "initializer":
+            for tensor in value:
+                copy.graph.initializer.append(_shell(tensor))
+        elif field.name != "value_info":
+            _assign(copy.graph, field.name, value)
+    return _check_model(copy, "<ModelProto>")
+
+
+def _assign(message: Any, name: str, value: Any) -> None:
+    if hasattr(value, "CopyFrom"):
+        getattr(message, name).CopyFrom(value)
+    elif hasattr(value, "append"):
+        getattr(message, name).extend(value)
+    else:
+        setattr(message, name, value)
+
+
+def _shell(tensor: Any) -> Any:
+    """Return the tensor itself when small, else its type, dimensions and name."""
+    import onnx
+
+    if len(tensor.raw_data) <= KEEP_BYTES and tensor.ByteSize() <= KEEP_BYTES:
+        return tensor
+    shell = onnx.TensorProto(data_type=tensor.data_type, dims=tensor.dims, name=tensor.name)
+    shell.data_location = onnx.TensorProto.EXTERNAL
+    return shell

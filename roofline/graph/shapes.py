@@ -1,0 +1,278 @@
+"""Find the type and shape of every tensor, once the inputs' dimensions are bound.
+
+First ONNX's own C++ inference over the whole graph (milliseconds). What it leaves open, mostly because a
+shape was computed from other shapes, is settled node by node: small values are evaluated for real and handed
+to the same C++ rules. A node that cannot be settled stays open and is reported; it never stops the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from math import prod
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from roofline.graph import contrib_shapes, fold
+from roofline.graph.bind import Bindings
+
+if TYPE_CHECKING:
+    import onnx
+
+_MAX_FLOATS = 64
+"""Float values are worth evaluating only as scales and the like."""
+
+_DATA_DEPENDENT = frozenset({"NonZero", "Unique", "Compress", "NonMaxSuppression"})
+
+
+class RawNode(NamedTuple):
+    """A node read once from its protobuf message, whose fields are slow to read again and again."""
+
+    proto: onnx.NodeProto
+    index: int
+    op_type: str
+    domain: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    attributes: Mapping[str, Any]
+    reads: tuple[str, ...]
+    """Every tensor it reads, those that its subgraphs take from outside included."""
+
+
+class Values:
+    """Values of small tensors that are known before the run; decoded when first asked for."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, Any] = {}
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._known
+
+    def add(self, name: str, value: Any) -> None:
+        """Remember an array, or a ``TensorProto`` to decode later."""
+        self._known[name] = value
+
+    def array(self, name: str) -> NDArray[Any] | None:
+        """Return the value, or None where it is unknown."""
+        value = self._known.get(name)
+        if value is not None and not isinstance(value, np.ndarray):
+            from onnx.numpy_helper import to_array
+
+            try:
+                value = to_array(value)
+            except (ValueError, TypeError, KeyError):  # the data does not fit its dimensions
+                value = None
+            self._known[name] = value
+        return value
+
+
+class Inference:
+    """Types of all tensors of one graph, and what could not be found out.
+
+    Attributes:
+        types: tensor name -> ``TypeProto``; partly known shapes included.
+        known: tensor name -> (element type, shape) where both are settled; None for a settled type that is
+            no tensor (a sequence, an optional).
+        values: the small values known before the run.
+        problems: node index -> why its outputs stayed unknown.
+    """
+
+    def __init__(self, model: onnx.ModelProto, bindings: Bindings) -> None:
+        self.types: dict[str, onnx.TypeProto] = {}
+        self.known: dict[str, contrib_shapes.Type | None] = {}
+        self.values = Values()
+        self.problems: dict[int, str] = {}
+        self._bindings = bindings
+        self._opsets = {entry.domain: entry.version for entry in model.opset_import}
+        if "ai.onnx" in self._opsets:
+            self._opsets.setdefault("", self._opsets["ai.onnx"])
+        self._imports = list(model.opset_import)
+        self._ir_version = model.ir_version
+        self._declare(model.graph)
+        self._whole_graph(model)
+
+    def _declare(self, graph: onnx.GraphProto) -> None:
+        import onnx
+
+        for value in graph.input:
+            self._add(value.name, value.type)
+        for tensor in graph.initializer:
+            self._add_plain(tensor.name, (tensor.data_type, tuple(tensor.dims)))
+            if tensor.data_location != onnx.TensorProto.EXTERNAL:
+                self.values.add(tensor.name, tensor)
+        for sparse in graph.sparse_initializer:
+            self._add_plain(sparse.values.name, (sparse.values.data_type, tuple(sparse.dims)))
+
+    def _add(self, name: str, kind: onnx.TypeProto) -> None:
+        self.types[name] = kind
+        if kind.HasField("tensor_type"):
+            shape = _sizes(kind)
+            if shape is not None and kind.tensor_type.elem_type:
+                self.known[name] = (kind.tensor_type.elem_type, shape)
+        elif kind.WhichOneof("value") is not None:
+            self.known[name] = None
+
+    def _add_plain(self, name: str, plain: contrib_shapes.Type) -> None:
+        self.known[name] = plain
+
+    def _type(self, name: str) -> onnx.TypeProto | None:
+        kind = self.types.get(name)
+        if kind is None:
+            plain = self.known.get(name)
+            if plain is not None:
+                kind = self.types[name] = _tensor_type(*plain)
+        return kind
+
+    def _whole_graph(self, model: onnx.ModelProto) -> None:
+        """Take over what C++ inference finds for the whole graph at once."""
+        from onnx.shape_inference import infer_shapes
+
+        try:
+            inferred = infer_shapes(model, data_prop=True)
+        except Exception:  # one bad node can make it give up; the walk below still settles the rest
+            return
+        for value in (*inferred.graph.value_info, *inferred.graph.output):
+            if value.name not in self.known:
+                self._add(value.name, value.type)
+
+    def settle(self, node: RawNode) -> None:
+        """Complete the types of the node's outputs, and evaluate it if it is small and known.
+
+        Call it for the nodes in an order in which inputs come before their readers.
+        """
+        if node.op_type == "Constant" and not node.inputs:
+            self._constant(node)
+            return
+        if not all(name in self.known for name in node.outputs if name):
+            self._infer_node(node)
+            self._apply_bindings(node)
+        self._evaluate(node)
+
+    def _constant(self, node: RawNode) -> None:
+        for attribute in node.proto.attribute:
+            if attribute.name == "value" and attribute.HasField("t"):
+                self.values.add(node.outputs[0], attribute.t)
+                self._add_plain(node.outputs[0], (attribute.t.data_type, tuple(attribute.t.dims)))
+            elif attribute.name == "value_int":
+                self.values.add(node.outputs[0], np.array(attribute.i, dtype=np.int64))
+            elif attribute.name == "value_ints":
+                self.values.add(node.outputs[0], np.array(attribute.ints, dtype=np.int64))
+        if node.outputs[0] not in self.known:
+            self._infer_node(node)
+
+    def _infer_node(self, node: RawNode) -> None:
+        try:
+            found = list(self._outputs(node))
+        except Exception as error:
+            self.problems[node.index] = str(error).split("\n")[0] or type(error).__name__
+            return
+        for name, kind in found:
+            if name and kind.WhichOneof("value") is not None:
+                self._add(name, kind)
+
+    def _outputs(self, node: RawNode) -> Iterator[tuple[str, onnx.TypeProto]]:
+        rule = contrib_shapes.RULES.get((node.domain, node.op_type))
+        if rule is not None:
+            inputs = [self.known.get(name) for name in node.inputs]
+            for name, found in zip(node.outputs, rule(inputs, node.attributes, len(node.outputs)), strict=False):
+                if found is not None:
+                    yield name, _tensor_type(*found)
+            return
+        from onnx.defs import get_schema
+        from onnx.numpy_helper import from_array
+        from onnx.shape_inference import infer_node_outputs
+
+        schema = get_schema(node.op_type, self._opsets.get(node.domain, 1), node.domain)
+        types = {name: kind for name in node.inputs if (kind := self._type(name)) is not None}
+        data = {}
+        for name in node.inputs:
+            value = self.values.array(name) if name in self.values else None
+            if value is not None:
+                data[name] = from_array(np.ascontiguousarray(value).reshape(value.shape), name)
+        yield from infer_node_outputs(
+            schema, node.proto, types, data, opset_imports=self._imports, ir_version=self._ir_version
+        ).items()
+
+    def _apply_bindings(self, node: RawNode) -> None:
+        """Let ``TENSOR[AXIS]=SIZE`` settle a dimension that only the data would tell."""
+        for name in node.outputs:
+            axes = [] if name in self.known else open_axes(self.types.get(name))
+            for axis in axes:
+                size = self._bindings.take(f"{name}[{axis}]")
+                if size is not None:
+                    self.types[name].tensor_type.shape.dim[axis].dim_value = size
+                    self._add(name, self.types[name])
+
+    def _evaluate(self, node: RawNode) -> None:
+        if node.op_type in ("Shape", "Size"):
+            self._evaluate_shape(node)
+            return
+        known = self.values
+        for name in node.inputs:
+            if name and name not in known:
+                return
+        if not node.inputs or not (self._is_small(node.outputs[0]) or node.op_type in _DATA_DEPENDENT):
+            return
+        inputs = [known.array(name) if name else None for name in node.inputs]
+        if any(value is None for value, name in zip(inputs, node.inputs, strict=True) if name):
+            return
+        opset = self._opsets.get(node.domain, 1)
+        found = fold.evaluate(node.proto, inputs, node.attributes, opset)
+        for name, value in zip(node.outputs, found or (), strict=False):
+            if name and value.size <= fold.MAX_ELEMENTS:
+                self.values.add(name, value)
+                if name not in self.known:
+                    from onnx.helper import np_dtype_to_tensor_dtype
+
+                    self._add_plain(name, (np_dtype_to_tensor_dtype(value.dtype), value.shape))
+
+    def _evaluate_shape(self, node: RawNode) -> None:
+        plain = self.known.get(node.inputs[0])
+        if plain is None:
+            return
+        shape = plain[1]
+        if node.op_type == "Size":
+            self.values.add(node.outputs[0], np.asarray(prod(shape), dtype=np.int64))
+        else:
+            end = node.attributes.get("end", len(shape))
+            part = shape[node.attributes.get("start", 0) : end]
+            self.values.add(node.outputs[0], np.array(part, dtype=np.int64))
+
+    def _is_small(self, name: str) -> bool:
+        plain = self.known.get(name)
+        if plain is None:
+            return False
+        is_float = plain[0] in (1, 10, 11, 16)  # FLOAT, FLOAT16, DOUBLE, BFLOAT16
+        return prod(plain[1]) <= (_MAX_FLOATS if is_float else fold.MAX_ELEMENTS)
+
+
+def _sizes(kind: onnx.TypeProto) -> tuple[int, ...] | None:
+    """Return the shape of a tensor type, or None while a dimension is open."""
+    tensor = kind.tensor_type
+    if not tensor.HasField("shape"):
+        return None
+    sizes = []
+    for dim in tensor.shape.dim:
+        if dim.WhichOneof("value") != "dim_value":
+            return None
+        sizes.append(dim.dim_value)
+    return tuple(sizes)
+
+
+def open_axes(kind: onnx.TypeProto | None) -> list[int]:
+    """Return the axes whose size is unknown, where at least the rank is known."""
+    if kind is None or not kind.HasField("tensor_type"):
+        return []
+    return [a for a, dim in enumerate(kind.tensor_type.shape.dim) if not dim.HasField("dim_value")]
+
+
+def _tensor_type(dtype: int, shape: tuple[int, ...]) -> onnx.TypeProto:
+    import onnx
+
+    kind = onnx.TypeProto()
+    kind.tensor_type.elem_type = dtype
+    kind.tensor_type.shape.SetInParent()
+    for size in shape:
+        kind.tensor_type.shape.dim.add().dim_value = size
+    return kind

@@ -1,0 +1,176 @@
+"""What a cost is, and the table that finds the rule for a node."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from math import prod
+from typing import Literal, TypeAlias
+
+from roofline.errors import RooflineError
+from roofline.graph.nodes import Dim, Node, TensorInfo
+
+FLOPS_PER_MAC = 2
+"""One multiply-accumulate is a multiplication and an addition."""
+
+OpClass = Literal[
+    "convolution", "matmul", "recurrent", "attention", "normalization", "elementwise", "reduction",
+    "pooling", "movement", "quantization",
+]  # fmt: skip
+"""What kind of work an operator does; colours and groups layers in tables and pictures."""
+
+Pipe = Literal["matrix", "vector"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cost:
+    """What one execution of a node costs. Counts are ints, or expressions in the free dimensions."""
+
+    macs: Dim = 0
+    """Multiply-accumulates of contractions."""
+    vector_flops: Dim = 0
+    """Everything else: one FLOP per arithmetic operation of the operator's definition."""
+    bytes_read: Dim = 0
+    bytes_written: Dim = 0
+    weight_bytes: Dim = 0
+    """The part of `bytes_read` that comes from the model file or is constant."""
+    pipe: Pipe = "matrix"
+    """Where the contraction runs if the processor has a matrix pipe for its precision."""
+    winograd: bool = False
+    """A convolution that Winograd's algorithm can do with fewer multiplications (3x3, stride 1)."""
+    resident_bytes: Dim = 0
+    """Weights used again in every step of a recurrence; read once more per step if no cache holds them."""
+    resident_steps: Dim = 1
+
+    @property
+    def contraction_flops(self) -> Dim:
+        """FLOP of the contraction."""
+        return FLOPS_PER_MAC * self.macs
+
+    @property
+    def flops(self) -> Dim:
+        """All FLOP: two per MAC, plus the rest."""
+        return FLOPS_PER_MAC * self.macs + self.vector_flops
+
+
+@dataclass(frozen=True, slots=True)
+class Free:
+    """The node costs nothing, for a stated reason."""
+
+    reason: str
+
+
+CostRule: TypeAlias = Callable[[Node], "Cost | Free"]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A cost rule and where it applies."""
+
+    domain: str
+    op_type: str
+    since: int
+    """First opset of the domain for which it holds."""
+    op_class: OpClass
+    function: CostRule
+    doc: str
+    """Formula, what is counted, what is not, source."""
+
+
+class RuleTable:
+    """Rules keyed by (domain, op type, first opset); the newest not above the model's opset applies."""
+
+    def __init__(self) -> None:
+        self._rules: dict[tuple[str, str], list[Rule]] = {}
+
+    def register(
+        self, *op_types: str, op_class: OpClass, since: int = 1, domain: str = ""
+    ) -> Callable[[CostRule], CostRule]:
+        """Return a decorator that files a function under one or more operators.
+
+        Raises:
+            RooflineError: the function has no docstring, or the operator already has a rule there.
+        """
+
+        def decorate(function: CostRule) -> CostRule:
+            for op_type in op_types:
+                self.add(op_type, function, op_class=op_class, since=since, domain=domain)
+            return function
+
+        return decorate
+
+    def add(
+        self,
+        op_type: str,
+        function: CostRule,
+        *,
+        op_class: OpClass,
+        since: int = 1,
+        domain: str = "",
+        doc: str = "",
+    ) -> None:
+        """File one rule; `doc` replaces the function's docstring where a factory made the function."""
+        doc = doc or (function.__doc__ or "").strip()
+        domain = "" if domain == "ai.onnx" else domain
+        if not doc:
+            raise RooflineError(f"the rule for {op_type} has no docstring", expected="formula and source")
+        rules = self._rules.setdefault((domain, op_type), [])
+        if any(rule.since == since for rule in rules):
+            raise RooflineError(f"{domain or 'ai.onnx'}.{op_type} since opset {since} has a rule already")
+        rules.append(Rule(domain, op_type, since, op_class, function, doc))
+        rules.sort(key=lambda rule: rule.since)
+
+    def find(self, domain: str, op_type: str, opset: int) -> Rule | None:
+        """Return the newest rule not above `opset`; for an unknown opset (0) the newest rule."""
+        rules = self._rules.get((domain, op_type), ())
+        fitting = [rule for rule in rules if opset == 0 or rule.since <= opset]
+        return fitting[-1] if fitting else None
+
+    def __iter__(self) -> Iterator[Rule]:
+        return (rule for key in sorted(self._rules) for rule in self._rules[key])
+
+
+RULES = RuleTable()
+"""The rules that count what a node really costs."""
+
+
+def cost_of(
+    node: Node,
+    *,
+    macs: Dim = 0,
+    vector_flops: Dim = 0,
+    pipe: Pipe = "matrix",
+    winograd: bool = False,
+) -> Cost:
+    """Return a cost with the traffic of a node that reads every operand and writes every result once."""
+    return Cost(
+        macs=macs,
+        vector_flops=vector_flops,
+        bytes_read=read_bytes(node.operands),
+        bytes_written=written_bytes(node),
+        weight_bytes=read_bytes(t for t in node.operands if t.is_static),
+        pipe=pipe,
+        winograd=winograd,
+    )
+
+
+def read_bytes(tensors: Iterable[TensorInfo]) -> Dim:
+    """Return the stored bytes of some operands; raise `UnknownShape` where one has no known size."""
+    from roofline.graph.nodes import UnknownShape
+
+    total = 0
+    for tensor in tensors:
+        if not tensor.is_known:
+            raise UnknownShape(tensor.name)
+        total += tensor.nbytes
+    return total
+
+
+def written_bytes(node: Node) -> Dim:
+    """Return the bytes of all results that the node produces."""
+    return read_bytes(node.results)
+
+
+def elements(shape: Iterable[Dim]) -> Dim:
+    """Return the number of elements of a shape."""
+    return prod(shape)
