@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from roofline.graph.nodes import Graph, Node, UnknownShape
 from roofline.ops import PAGODA, RULES, Cost, Free
@@ -17,8 +16,7 @@ Status = Literal["counted", "free", "unsupported"]
 NOTHING = Cost()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LayerCount:
+class LayerCount(NamedTuple):
     """One node with what it costs under the traffic models that were asked for."""
 
     node: Node
@@ -64,7 +62,7 @@ def _alive(graph: Graph) -> set[int]:
     alive = set()
     for node in reversed(graph.nodes):
         if any(t.name in wanted for t in node.results):
-            alive.add(node.index)
+            alive.add(node.position)
             wanted.update(node.reads)
     return alive
 
@@ -72,7 +70,7 @@ def _alive(graph: Graph) -> set[int]:
 def _count(
     node: Node, alive: set[int], producers: Mapping[str, Node], policy: PrecisionPolicy, factor: int
 ) -> LayerCount:
-    if node.index not in alive:
+    if node.position not in alive:
         return LayerCount(node=node, status="free", reason="unused: no output of the model needs it")
     origins = {t.origin for t in node.results}
     if origins <= {"constant"}:
@@ -111,8 +109,7 @@ def _pagoda(node: Node, factor: int) -> Cost:
     found = rule.function(node) if rule is not None else NOTHING
     if isinstance(found, Free) or factor == 1:
         return NOTHING if isinstance(found, Free) else found
-    return replace(
-        found,
+    return found._replace(
         macs=factor * found.macs,
         vector_flops=factor * found.vector_flops,
         bytes_read=factor * found.bytes_read,

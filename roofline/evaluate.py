@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,8 +19,7 @@ Array = NDArray[np.float64]
 LIMITS = ("compute", "memory")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Evaluation:
+class Evaluation(NamedTuple):
     """Results over modes (axis 0) and layers (axis 1)."""
 
     modes: tuple[PowerMode, ...]

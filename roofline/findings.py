@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+
+class Finding(NamedTuple):
     """One observation. Codes are stable and appear in every output format."""
 
     code: str
@@ -22,6 +22,6 @@ class Finding:
 
     def to_dict(self) -> dict[str, str]:
         """Return the four public fields."""
-        fields = asdict(self)
+        fields = self._asdict()
         del fields["strict"]
         return fields

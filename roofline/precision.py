@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 
 from roofline.graph.nodes import FLOAT_DTYPES, Node, TensorInfo
 
@@ -39,8 +40,7 @@ _BY_DTYPE: Mapping[str, str] = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PrecisionPolicy:
+class PrecisionPolicy(NamedTuple):
     """What decides the precision of a contraction."""
 
     requested: str | None = None
@@ -84,7 +84,7 @@ class PrecisionPolicy:
         if self.requested is None or tensor is None or tensor.dtype not in FLOAT_DTYPES:
             return tensor
         dtype = _STORED[self.requested][0 if is_operand else 1]
-        return tensor if tensor.dtype == dtype else replace(tensor, dtype=dtype)
+        return tensor if tensor.dtype == dtype else tensor._replace(dtype=dtype)
 
     def apply(self, node: Node, op_class: str) -> Node:
         """Return the node on tensors as wide as they are stored: contraction operands and the rest differ."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +18,7 @@ WINOGRAD_SAVING = 4.0
 """Winograd F(4x4, 3x3) needs 36 multiplications for 16 outputs of 9 taps: 4 times fewer."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Workload:
+class Workload(NamedTuple):
     """Work and traffic per layer. Axis 1 (or the only axis) is the layer, in graph order."""
 
     traffic: str

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 Kind = Literal["datasheet", "measured", "derived", "fitted"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Origin:
+class Origin(NamedTuple):
     """Where a number comes from."""
 
     kind: Kind
@@ -20,8 +18,7 @@ class Origin:
     note: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Number:
+class Number(NamedTuple):
     """One number of a device file."""
 
     value: float
@@ -29,8 +26,7 @@ class Number:
     origin: Origin
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Knob:
+class Knob(NamedTuple):
     """Something a power mode sets: a clock (Hz) or a count."""
 
     name: str
@@ -41,8 +37,7 @@ class Knob:
     origin: Origin
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Units:
+class Units(NamedTuple):
     """How many parallel units a processor has in a mode."""
 
     knob: str | None
@@ -52,8 +47,7 @@ class Units:
     label: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Processor:
+class Processor(NamedTuple):
     """A gpu, cpu or dla: pipes that compute, and a path to memory."""
 
     name: str
@@ -68,8 +62,7 @@ class Processor:
     compute_capability: float | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Memory:
+class Memory(NamedTuple):
     """Main memory."""
 
     size_bytes: Number
@@ -81,8 +74,7 @@ class Memory:
     type: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Voltage:
+class Voltage(NamedTuple):
     """Relative voltage over a clock, piecewise linear."""
 
     knob: str
@@ -91,8 +83,7 @@ class Voltage:
     origin: Origin
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Idle:
+class Idle(NamedTuple):
     """Power of the idle board in one mode."""
 
     mode: str
@@ -101,8 +92,7 @@ class Idle:
     power_w: Number
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EnergySet:
+class EnergySet(NamedTuple):
     """Energy coefficients that belong together: one boundary, one clock state, one way to count bytes."""
 
     name: str
@@ -126,8 +116,7 @@ class EnergySet:
     error: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PowerMode:
+class PowerMode(NamedTuple):
     """One value for every knob."""
 
     name: str
@@ -138,8 +127,7 @@ class PowerMode:
     """The named mode it starts from (its own name for a named mode)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeviceSpec:
+class DeviceSpec(NamedTuple):
     """Everything a device file says."""
 
     id: str

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,8 +16,7 @@ Ceiling = tuple[str, str]
 """(pipe, precision)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class ModeTable:
+class ModeTable(NamedTuple):
     """Ceilings of one processor in each mode. Axis 0 is always the mode."""
 
     names: tuple[str, ...]
@@ -36,8 +36,7 @@ class ModeTable:
     """(modes,): memory clock times bus: nothing is faster."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class EnergyTable:
+class EnergyTable(NamedTuple):
     """Energy coefficients in each mode. NaN where a number is not known."""
 
     name: str

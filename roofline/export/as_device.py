@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import fields, is_dataclass
 from typing import Any
 
 import numpy as np
@@ -133,14 +132,14 @@ def _numbers(value: Any, path: str, unit: str) -> Iterator[tuple[str, str, Numbe
         for key, inner in value.items():
             name = ".".join(key) if isinstance(key, tuple) else str(key)
             yield from _numbers(inner, f"{path}.{name}".strip("."), unit)
+    elif hasattr(value, "_fields"):
+        for name in value._fields:
+            inner = getattr(value, name)
+            yield from _numbers(inner, f"{path}.{name}".strip("."), _UNITS.get(name, unit))
     elif isinstance(value, tuple):
         for index, inner in enumerate(value):
             name = getattr(inner, "name", None) or getattr(inner, "mode", None) or str(index)
             yield from _numbers(inner, f"{path}.{name}".strip("."), unit)
-    elif is_dataclass(value):
-        for entry in fields(value):
-            inner = getattr(value, entry.name)
-            yield from _numbers(inner, f"{path}.{entry.name}".strip("."), _UNITS.get(entry.name, unit))
 
 
 def device_dict(spec: DeviceSpec) -> dict[str, Any]:
@@ -154,8 +153,8 @@ def _plain(value: Any) -> Any:
         return {"value": value.value, **_plain(value.origin)}
     if isinstance(value, Origin):
         return {"kind": value.kind, "source": list(value.source), "formula": value.formula, "note": value.note}
-    if is_dataclass(value):
-        return {entry.name: _plain(getattr(value, entry.name)) for entry in fields(value)}
+    if hasattr(value, "_fields"):
+        return {name: _plain(getattr(value, name)) for name in value._fields}
     if isinstance(value, Mapping):
         return {".".join(k) if isinstance(k, tuple) else str(k): _plain(v) for k, v in value.items()}
     if isinstance(value, (tuple, list, np.ndarray)):

@@ -20,7 +20,7 @@ SCHEMA = "roofline.analysis/1"
 def analysis_dict(analysis: Analysis, *, tensors: bool = False) -> dict[str, Any]:
     """Return the whole analysis; unknown numbers are None. Times and energies are per run of one batch."""
     graph, evaluation, device = analysis.graph, analysis.evaluation, analysis.device
-    layers = [_layer(analysis, index, count) for index, count in enumerate(analysis.counts)]
+    layers = _layers(analysis)
     modes = [_mode(analysis, index) for index in range(1, len(evaluation.modes))] if evaluation else []
     chosen = evaluation.modes[0] if evaluation else None
     data: dict[str, Any] = {
@@ -64,16 +64,38 @@ def analysis_dict(analysis: Analysis, *, tensors: bool = False) -> dict[str, Any
     return data
 
 
-def _layer(analysis: Analysis, index: int, count: LayerCount) -> dict[str, Any]:
-    node, cost = count.node, count.under(analysis.traffic)
-    status, reason = count.status_under(analysis.traffic)
+def _layers(analysis: Analysis) -> list[dict[str, Any]]:
     pipes = tuple(analysis.processor.pipes) if analysis.processor else ()
+    cache = analysis.device.cache_bytes.value if analysis.device and analysis.device.cache_bytes else None
+    layers = [_layer(count, analysis.traffic, pipes, cache) for count in analysis.counts]
+    evaluation = analysis.evaluation
+    if evaluation is None:
+        return layers
+    times = evaluation.layer_time_s[0].tolist()
+    energies = None if evaluation.layer_energy_j is None else evaluation.layer_energy_j[0].tolist()
+    total = float(evaluation.time_s[0])
+    for index, layer in enumerate(layers):
+        if layer["status"] != "counted":
+            continue
+        layer["roofline_time_s"] = times[index]
+        layer["share"] = _ratio(times[index], total)
+        layer["energy_j"] = None if energies is None else _known(energies[index])
+        if times[index] > 0:
+            layer["limited_by"] = "memory" if evaluation.is_memory_bound[0, index] else "compute"
+            layer["ceiling"] = _binding(analysis, index)
+    return layers
+
+
+def _layer(
+    count: LayerCount, traffic: str, pipes: tuple[tuple[str, str], ...], cache_bytes: float | None
+) -> dict[str, Any]:
+    node, cost = count.node, count.under(traffic)
+    status, reason = count.status_under(traffic)
     ceiling = contraction_ceiling(count, pipes)
     is_counted = status == "counted"
     pipe = (ceiling[0] or "vector") if is_counted and cost.flops else None
-    cache = analysis.device.cache_bytes if analysis.device else None
-    read = read_with_cache(cost, cache.value if cache else None)
-    result: dict[str, Any] = {
+    read = read_with_cache(cost, cache_bytes)
+    return {
         "name": node.label,
         "op_type": node.op_type,
         "domain": node.domain,
@@ -96,16 +118,6 @@ def _layer(analysis: Analysis, index: int, count: LayerCount) -> dict[str, Any]:
         "status": status,
         "reason": reason,
     }
-    evaluation = analysis.evaluation
-    if evaluation is not None and is_counted:
-        time = float(evaluation.layer_time_s[0, index])
-        result["roofline_time_s"] = time
-        result["share"] = _ratio(time, float(evaluation.time_s[0]))
-        result["energy_j"] = _energy(evaluation.layer_energy_j, index)
-        if time > 0:
-            result["limited_by"] = "memory" if evaluation.is_memory_bound[0, index] else "compute"
-            result["ceiling"] = _binding(analysis, index)
-    return result
 
 
 def _binding(analysis: Analysis, index: int) -> str:
@@ -116,10 +128,6 @@ def _binding(analysis: Analysis, index: int) -> str:
         return "memory path" if table.path_byte_per_s[0] < table.dram_byte_per_s[0] else "DRAM"
     pipe, precision = evaluation.table.ceilings[int(evaluation.ceiling[0, index])]
     return f"{precision} {pipe}"
-
-
-def _energy(values: Any, index: int) -> float | None:
-    return None if values is None else _known(float(values[0, index]))
 
 
 def _known(value: float) -> float | None:

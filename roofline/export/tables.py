@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import NamedTuple, TYPE_CHECKING
 
 from roofline.errors import one_line
 
@@ -15,8 +14,7 @@ STYLES = {"memory": "cyan", "compute": "yellow", "overhead": "magenta", "unsuppo
 """What limits a layer -> its colour on a terminal."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Table:
+class Table(NamedTuple):
     """Cells are text already; columns named in `right` are aligned to the right."""
 
     title: str
@@ -24,7 +22,7 @@ class Table:
     rows: Sequence[Sequence[str]]
     right: frozenset[str] = frozenset()
     footer: str = ""
-    widest: int = field(default=44)
+    widest: int = 44
     """Longer cells are cut in the middle in plain text and rich."""
 
 

@@ -7,6 +7,7 @@ Every other operator goes to that evaluator. Only small tensors are evaluated; w
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +20,10 @@ Array = NDArray[Any]
 
 MAX_ELEMENTS = 4096
 """Values with more elements are not worked out."""
+
+_BOUNDED = frozenset({"NonZero", "Unique", "Compress", "NonMaxSuppression", "TopK", "Size", "ReduceMax",
+                      "ReduceMin", "ReduceSum", "CumSum", "Split", "Mod", "Abs", "Round"})  # fmt: skip
+"""Operators whose result has at most as many elements as their inputs (NonZero: as many rows as axes)."""
 
 _NEVER = frozenset(
     {"RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Multinomial", "Bernoulli"}
@@ -45,6 +50,18 @@ def _slice(data: Array, starts: Array, ends: Array, axes: Array | None = None, s
     return data[tuple(index)]
 
 
+def _range(start: Array, limit: Array, delta: Array) -> Array:
+    if (float(limit) - float(start)) / float(delta) > MAX_ELEMENTS:
+        raise OverflowError("too long to be worth evaluating")
+    return np.arange(start, limit, delta, dtype=start.dtype)
+
+
+def _where(condition: Array, a: Array, b: Array) -> Array:
+    if np.broadcast(condition, a, b).size > MAX_ELEMENTS:
+        raise OverflowError("too large to be worth evaluating")
+    return np.where(condition, a, b)
+
+
 def _gather(data: Array, indices: Array, axis: int = 0) -> Array:
     return np.take(data, indices, axis=axis)
 
@@ -54,7 +71,10 @@ def _squeeze(data: Array, axes: Any = None) -> Array:
 
 
 def _unsqueeze(data: Array, axes: Any) -> Array:
-    return np.expand_dims(data, tuple(int(a) for a in np.ravel(axes)))
+    places = axes if isinstance(axes, tuple) else axes.ravel().tolist()
+    rank = data.ndim + len(places)
+    sizes, ones = iter(data.shape), {a % rank for a in places}
+    return data.reshape([1 if axis in ones else next(sizes) for axis in range(rank)])
 
 
 def _reshape(data: Array, shape: Array, allowzero: int = 0) -> Array:
@@ -67,7 +87,10 @@ def _concat(*parts: Array, axis: int) -> Array:
 
 
 def _expand(data: Array, shape: Array) -> Array:
-    return np.broadcast_to(data, np.broadcast_shapes(data.shape, tuple(shape.tolist())))
+    sizes = np.broadcast_shapes(data.shape, tuple(shape.tolist()))
+    if prod(sizes) > MAX_ELEMENTS:
+        raise OverflowError("too large to be worth evaluating")
+    return np.broadcast_to(data, sizes)
 
 
 def _reduce_prod(data: Array, axes: Any = None, keepdims: int = 1) -> Array:
@@ -89,7 +112,7 @@ _NUMPY: Mapping[str, Callable[..., Array]] = {
     "Greater": np.greater,
     "Not": np.logical_not,
     "And": np.logical_and,
-    "Where": np.where,
+    "Where": _where,
     "Identity": lambda x: x,
     "Concat": _concat,
     "Gather": _gather,
@@ -99,32 +122,47 @@ _NUMPY: Mapping[str, Callable[..., Array]] = {
     "Reshape": _reshape,
     "Expand": _expand,
     "ReduceProd": _reduce_prod,
-    "Range": lambda start, limit, delta: np.arange(start, limit, delta, dtype=start.dtype),
+    "Range": _range,
     "Max": lambda *x: np.asarray(np.maximum.reduce(np.broadcast_arrays(*x))),
     "Min": lambda *x: np.asarray(np.minimum.reduce(np.broadcast_arrays(*x))),
 }
 
 
 def evaluate(
-    node: onnx.NodeProto, inputs: Sequence[Array | None], attributes: Mapping[str, Any], opset: int
+    node: onnx.NodeProto,
+    inputs: Sequence[Array | None],
+    attributes: Mapping[str, Any],
+    opset: int,
+    is_small: bool,
 ) -> list[Array] | None:
     """Return the outputs of `node` for known `inputs`, or None where they cannot be worked out here.
 
     A failure is never an error: the shape of the output is then simply not known from its value.
+
+    Args:
+        node: the node, without subgraphs.
+        inputs: its inputs, None where one is left out.
+        attributes: its attributes as plain values.
+        opset: version of the node's domain.
+        is_small: whether the outputs are known to be small; else only operators whose result cannot outgrow
+            their inputs are tried.
     """
     if node.op_type in _NEVER:
         return None
     try:
-        with np.errstate(all="ignore"):
-            if node.op_type == "Cast":
-                from onnx.helper import tensor_dtype_to_np_dtype
+        if node.op_type == "Cast":
+            from onnx.helper import tensor_dtype_to_np_dtype
 
-                return [np.asarray(inputs[0]).astype(tensor_dtype_to_np_dtype(attributes["to"]))]
-            if node.op_type == "ConstantOfShape":
-                return _constant_of_shape(node, inputs)
-            rule = _NUMPY.get(node.op_type)
-            if rule is not None and node.domain in ("", "ai.onnx"):
-                return [np.asarray(rule(*inputs, **attributes))]
+            return [np.asarray(inputs[0]).astype(tensor_dtype_to_np_dtype(attributes["to"]))]
+        if node.op_type == "ConstantOfShape":
+            return _constant_of_shape(node, inputs)
+        rule = _NUMPY.get(node.op_type) if node.domain in ("", "ai.onnx") else None
+        if rule is not None:
+            if isinstance(rule, np.ufunc) and len(inputs) > 1 and np.broadcast(*inputs).size > MAX_ELEMENTS:
+                return None
+            return [np.asarray(rule(*inputs, **attributes))]
+        if node.op_type not in _BOUNDED and not is_small:
+            return None
     except (ValueError, TypeError, IndexError, KeyError, OverflowError, MemoryError):
         return None
     return _reference(node, inputs, opset)

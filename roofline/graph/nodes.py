@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from math import prod
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 Dim = int
 """A dimension. Rules use only ``+ * //`` on it, so an expression serves as well as an int."""
@@ -28,8 +27,7 @@ FLOAT_DTYPES = frozenset(d for d in BITS if d.startswith(("float", "bfloat")))
 Origin = Literal["input", "initializer", "constant", "shape", "data"]
 
 
-@dataclass(frozen=True, slots=True)
-class TensorInfo:
+class TensorInfo(NamedTuple):
     """What is known about one tensor before the model runs."""
 
     name: str
@@ -73,8 +71,7 @@ def packed_bytes(elements: Dim, dtype: str) -> Dim:
     return elements * (bits // 8) if bits % 8 == 0 else (elements * bits + 7) // 8
 
 
-@dataclass(frozen=True, slots=True)
-class Node:
+class Node(NamedTuple):
     """One ONNX node, as the cost rules see it."""
 
     name: str
@@ -88,7 +85,7 @@ class Node:
     outputs: tuple[TensorInfo | None, ...]
     attributes: Mapping[str, Any]
     """Numbers, strings, and tuples of them. Tensors and graphs are left out."""
-    index: int = 0
+    position: int = 0
     """Position in the file."""
     reads: tuple[str, ...] = ()
     """Every tensor it reads by name, those that its subgraphs take from outside included."""
@@ -132,7 +129,7 @@ class Node:
     @property
     def label(self) -> str:
         """Its name, or its type and position in the file when the exporter gave it none."""
-        return self.name or f"{self.op_type}_{self.index}"
+        return self.name or f"{self.op_type}_{self.position}"
 
     @property
     def qualified_op(self) -> str:
@@ -143,15 +140,14 @@ class Node:
         self, inputs: tuple[TensorInfo | None, ...], outputs: tuple[TensorInfo | None, ...]
     ) -> Node:
         """Return the same node on other tensors."""
-        return replace(self, inputs=inputs, outputs=outputs)
+        return self._replace(inputs=inputs, outputs=outputs)
 
 
 class UnknownShape(LookupError):
     """A rule needs the size of a tensor that is not known; the argument is the tensor's name."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Graph:
+class Graph(NamedTuple):
     """A whole model with its symbols bound."""
 
     path: str

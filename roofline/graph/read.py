@@ -7,6 +7,8 @@ from math import prod
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from roofline.errors import ShapeError
 from roofline.findings import Finding
 from roofline.graph import shapes as shape_inference
@@ -62,8 +64,9 @@ def read_graph(
     bound.refuse_missing(path)
     nodes = _ordered([raw_node(node, index) for index, node in enumerate(proto.graph.node)], path)
     inference = shape_inference.Inference(proto, bound)
-    for node in nodes:
-        inference.settle(node)
+    with np.errstate(all="ignore"):  # folding a 0/0 is no news: the value is then simply not known
+        for node in nodes:
+            inference.settle(node)
     bound.refuse_unused([i.name for i in proto.graph.input])
     tensors = _tensors(proto.graph, nodes, inference)
     findings += _unknown_dimensions(nodes, inference, tensors)
@@ -95,7 +98,7 @@ def _ordered(nodes: list[RawNode], path: str) -> Sequence[RawNode]:
             if name in producer:
                 raise ShapeError(f"tensor {name!r} is produced twice", where=path, hint="export it again")
             if name:
-                producer[name] = node.index
+                producer[name] = node.position
     reads = [[producer[n] for n in node.reads if n in producer] for node in nodes]
     if all(source < index for index, sources in enumerate(reads) for source in sources):
         return nodes
@@ -130,7 +133,7 @@ def raw_node(node: onnx.NodeProto, index: int) -> RawNode:
     reads = tuple(name for name in inputs if name)
     return RawNode(
         proto=node,
-        index=index,
+        position=index,
         op_type=node.op_type,
         domain="" if node.domain == "ai.onnx" else node.domain,
         inputs=inputs,
@@ -215,7 +218,7 @@ def _node(node: RawNode, opsets: Mapping[str, int], tensors: Mapping[str, Tensor
         inputs=tuple(_operand(name, tensors) if name else None for name in node.inputs),
         outputs=tuple(tensors[name] if name else None for name in node.outputs),
         attributes=node.attributes,
-        index=node.index,
+        position=node.position,
         reads=node.reads,
     )
 
@@ -235,11 +238,11 @@ def _unknown_dimensions(
             continue
         axes = shape_inference.open_axes(inference.types.get(lost[0]))
         hint = ",".join(f"{lost[0]}[{axis}]=SIZE" for axis in axes)
-        reason = inference.problems.get(node.index, "it depends on the data")
+        reason = inference.problems.get(node.position, "it depends on the data")
         findings.append(
             Finding(
                 code="unknown-shape",
-                where=node.proto.name or f"{node.op_type}_{node.index}",
+                where=node.proto.name or f"{node.op_type}_{node.position}",
                 message=f"the shape of {lost[0]} ({node.op_type}) is unknown: {reason}",
                 hint=f"bind it: --bind '{hint}'" if axes else "see the coverage line for what is left out",
                 strict=True,

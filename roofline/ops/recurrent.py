@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from roofline.graph.nodes import Node
 from roofline.ops.table import RULES, Cost, cost_of
 
@@ -38,4 +36,4 @@ def recurrent(node: Node) -> Cost:
         per_cell += _PEEPHOLE_FLOPS
     cost = cost_of(node, macs=cells * gates * (shape[2] + hidden), vector_flops=cells * per_cell)
     time_axis = 1 if node.attributes.get("layout", 0) else 0
-    return replace(cost, resident_bytes=recurrence.nbytes, resident_steps=shape[time_axis])
+    return cost._replace(resident_bytes=recurrence.nbytes, resident_steps=shape[time_axis])

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from math import prod
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 from roofline.errors import RooflineError
 from roofline.graph.nodes import Dim, Node, TensorInfo
@@ -22,8 +21,7 @@ OpClass = Literal[
 Pipe = Literal["matrix", "vector"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cost:
+class Cost(NamedTuple):
     """What one execution of a node costs. Counts are ints, or expressions in the free dimensions."""
 
     macs: Dim = 0
@@ -53,8 +51,7 @@ class Cost:
         return FLOPS_PER_MAC * self.macs + self.vector_flops
 
 
-@dataclass(frozen=True, slots=True)
-class Free:
+class Free(NamedTuple):
     """The node costs nothing, for a stated reason."""
 
     reason: str
@@ -63,8 +60,7 @@ class Free:
 CostRule: TypeAlias = Callable[[Node], "Cost | Free"]
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(NamedTuple):
     """A cost rule and where it applies."""
 
     domain: str
