@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 from roofline.graph.nodes import Graph, Node, UnknownShape
@@ -50,33 +50,14 @@ class LayerCount(NamedTuple):
 
 def count_layers(graph: Graph, policy: PrecisionPolicy, phase: str = "inference") -> tuple[LayerCount, ...]:
     """Count every node of the graph, in order."""
-    alive = _alive(graph)
-    producers = {t.name: node for node in graph.nodes for t in node.results}
     factor = TRAINING_FACTOR if phase == "training" else 1
-    return tuple(_count(node, alive, producers, policy, factor) for node in graph.nodes)
+    return tuple(
+        LayerCount(node, "free", node.free) if node.free else _count(node, policy, factor)
+        for node in graph.nodes
+    )
 
 
-def _alive(graph: Graph) -> set[int]:
-    """Return the indices of the nodes from which an output of the graph can be reached."""
-    wanted = set(graph.outputs)
-    alive = set()
-    for node in reversed(graph.nodes):
-        if any(t.name in wanted for t in node.results):
-            alive.add(node.position)
-            wanted.update(node.reads)
-    return alive
-
-
-def _count(
-    node: Node, alive: set[int], producers: Mapping[str, Node], policy: PrecisionPolicy, factor: int
-) -> LayerCount:
-    if node.position not in alive:
-        return LayerCount(node=node, status="free", reason="unused: no output of the model needs it")
-    origins = {t.origin for t in node.results}
-    if origins <= {"constant"}:
-        return LayerCount(node=node, status="free", reason="constant: depends only on initialisers")
-    if origins <= {"constant", "shape"}:
-        return LayerCount(node=node, status="free", reason="shape arithmetic: depends only on shapes")
+def _count(node: Node, policy: PrecisionPolicy, factor: int) -> LayerCount:
     rule = RULES.find(node.domain, node.op_type, node.opset)
     if rule is None:
         return _unsupported(node, f"no rule for {node.qualified_op}")
@@ -97,7 +78,7 @@ def _count(
         node=node,
         status="counted",
         op_class=rule.op_class,
-        precision=policy.of_contraction(node, rule.op_class, producers) if contracts else "",
+        precision=policy.of_contraction(node, rule.op_class) if contracts else "",
         vector_precision=_vector_precision(node),
         cost=cost,
         pagoda=pagoda,
@@ -139,7 +120,7 @@ def least_bytes(
     touched: dict[str, int] = {}
     used: set[str] = set()
     for layer in layers:
-        if layer.status == "free" and not layer.reason.startswith(("view", "identity")):
+        if layer.node.free:
             continue
         used.update(layer.node.reads)
         static = [t for t in layer.node.operands if t.root and t.is_known]

@@ -49,7 +49,7 @@ class PrecisionPolicy(NamedTuple):
     has_tf32: bool = False
     """Whether the processor has a tf32 pipe."""
 
-    def of_contraction(self, node: Node, op_class: str, producers: Mapping[str, Node]) -> str:
+    def of_contraction(self, node: Node, op_class: str) -> str:
         """Return the precision in which a contraction computes.
 
         A float32 file runs in tf32 where the processor has it and the runtime uses it (the scope differs per
@@ -58,21 +58,15 @@ class PrecisionPolicy(NamedTuple):
         """
         if self.requested is not None:
             return self.requested
-        stored = self._operand_precision(node, producers)
+        stored = self._operand_precision(node)
         if stored == "fp32" and self.has_tf32 and op_class in _TF32_SCOPE[self.runtime]:
             return "tf32"
         return stored
 
-    def _operand_precision(self, node: Node, producers: Mapping[str, Node]) -> str:
-        found = []
-        for operand in (node.input(0), node.input(1)):
-            if operand is None:
-                continue
-            source = producers.get(operand.name)
-            if source is not None and source.op_type == "DequantizeLinear" and source.inputs[0] is not None:
-                found.append(_BY_DTYPE.get(source.inputs[0].dtype or "", ""))
-            else:
-                found.append(_BY_DTYPE.get(operand.dtype or "", ""))
+    @staticmethod
+    def _operand_precision(node: Node) -> str:
+        operands = [operand for operand in (node.input(0), node.input(1)) if operand is not None]
+        found = [_BY_DTYPE.get(operand.quantized_as or operand.dtype or "", "") for operand in operands]
         known = [p for p in found if p]
         if len(set(known)) == 1:
             return known[0]

@@ -46,15 +46,17 @@ def build_workload(
             the vector pipe. Empty without a device: then every contraction keeps its preferred pipe.
         cache_bytes: last-level cache; a recurrent matrix that does not fit is read again in every step.
     """
-    keys = [contraction_ceiling(layer, pipes) for layer in layers]
-    ceilings = tuple(sorted({*keys, *(("vector", layer.vector_precision) for layer in layers)} - {("", "")}))
+    active = [(i, layer) for i, layer in enumerate(layers) if not layer.node.free]
+    keys = {i: contraction_ceiling(layer, pipes) for i, layer in active}
+    vectors = {("vector", layer.vector_precision) for _, layer in active}
+    ceilings = tuple(sorted((vectors | set(keys.values())) - {("", "")}))
     place = {key: i for i, key in enumerate(ceilings)}
     flop = np.zeros((len(ceilings), len(layers)))
     least = np.zeros(len(ceilings))
     moved = np.zeros(len(layers))
     winograd = np.zeros(len(layers), dtype=np.bool_)
-    for i, (layer, key) in enumerate(zip(layers, keys, strict=True)):
-        cost = layer.under(traffic)
+    for i, layer in active:
+        cost, key = layer.under(traffic), keys[i]
         moved[i] = read_with_cache(cost, cache_bytes) + cost.bytes_written
         if cost.vector_flops:
             flop[place["vector", layer.vector_precision], i] += cost.vector_flops

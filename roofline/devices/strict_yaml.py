@@ -11,8 +11,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from roofline import cache
 from roofline.errors import SpecError
 
 _INT = re.compile(r"[+-]?\d{1,18}")
@@ -41,11 +40,18 @@ def load_file(path: Path) -> Any:
         text = data.decode("utf-8")
     except UnicodeDecodeError:
         raise SpecError("this is not UTF-8 text", where=where, expected="a YAML file") from None
-    return loads(text, where)
+    key = cache.key_of(data)
+    parsed = cache.load(key)
+    if parsed is None:
+        parsed = loads(text, where)
+        cache.store(key, parsed)
+    return parsed
 
 
 def loads(text: str, where: str) -> Any:
     """Return the content of YAML `text`; `where` names it in errors."""
+    import yaml  # late: a parsed file comes from the cache, and this import costs 20 ms
+
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
         root = yaml.compose(text, Loader=loader)
@@ -67,18 +73,18 @@ def _value(node: Any, where: str, seen: set[int], depth: int) -> Any:
         raise SpecError("anchors and aliases are not allowed", where=place, hint="write the value out")
     if depth > _MAX_DEPTH:
         raise SpecError("nested too deeply", where=place)
-    if isinstance(node, yaml.ScalarNode):
+    if node.id == "scalar":
         if not node.tag.startswith("tag:yaml.org,2002:"):
             raise SpecError(f"the tag {node.tag} is not allowed", where=place)
         return node.value if node.style else _scalar(node.value)
     seen.add(id(node))
     if not node.tag.startswith("tag:yaml.org,2002:"):
         raise SpecError(f"the tag {node.tag} is not allowed", where=place)
-    if isinstance(node, yaml.SequenceNode):
+    if node.id == "sequence":
         return [_value(item, where, seen, depth + 1) for item in node.value]
     result: dict[str, Any] = {}
     for key_node, value_node in node.value:
-        key = key_node.value if isinstance(key_node, yaml.ScalarNode) else None
+        key = key_node.value if key_node.id == "scalar" else None
         line = f"{where}:{key_node.start_mark.line + 1}"
         if key is None:
             raise SpecError("a key must be plain text", where=line)

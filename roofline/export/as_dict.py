@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -67,7 +69,10 @@ def analysis_dict(analysis: Analysis, *, tensors: bool = False) -> dict[str, Any
 def _layers(analysis: Analysis) -> list[dict[str, Any]]:
     pipes = tuple(analysis.processor.pipes) if analysis.processor else ()
     cache = analysis.device.cache_bytes.value if analysis.device and analysis.device.cache_bytes else None
-    layers = [_layer(count, analysis.traffic, pipes, cache) for count in analysis.counts]
+    layers = [
+        _free_layer(count) if count.node.free else _layer(count, analysis.traffic, pipes, cache)
+        for count in analysis.counts
+    ]
     evaluation = analysis.evaluation
     if evaluation is None:
         return layers
@@ -86,6 +91,27 @@ def _layers(analysis: Analysis) -> list[dict[str, Any]]:
     return layers
 
 
+_FREE_LAYER: Mapping[str, Any] = MappingProxyType({
+    "name": "", "op_type": "", "domain": "", "nodes": [], "class": None, "pipe": None, "precision": None,
+    "macs": 0, "flops": 0, "bytes_read": 0, "bytes_written": 0, "weight_bytes_read": 0,
+    "intensity_flop_per_byte": None, "roofline_time_s": None, "predicted_time_s": None, "share": None,
+    "ceiling": None, "energy_j": None, "limited_by": None, "status": "free", "reason": "",
+})  # fmt: skip
+"""Every key of a layer, as it is for a node that does not run."""
+
+
+def _free_layer(count: LayerCount) -> dict[str, Any]:
+    node = count.node
+    return {
+        **_FREE_LAYER,
+        "name": node.label,
+        "op_type": node.op_type,
+        "domain": node.domain,
+        "nodes": [node.label],
+        "reason": count.reason,
+    }
+
+
 def _layer(
     count: LayerCount, traffic: str, pipes: tuple[tuple[str, str], ...], cache_bytes: float | None
 ) -> dict[str, Any]:
@@ -96,6 +122,7 @@ def _layer(
     pipe = (ceiling[0] or "vector") if is_counted and cost.flops else None
     read = read_with_cache(cost, cache_bytes)
     return {
+        **_FREE_LAYER,
         "name": node.label,
         "op_type": node.op_type,
         "domain": node.domain,
@@ -109,12 +136,6 @@ def _layer(
         "bytes_written": cost.bytes_written,
         "weight_bytes_read": cost.weight_bytes,
         "intensity_flop_per_byte": _ratio(cost.flops, read + cost.bytes_written),
-        "roofline_time_s": None,
-        "predicted_time_s": None,
-        "share": None,
-        "ceiling": None,
-        "energy_j": None,
-        "limited_by": None,
         "status": status,
         "reason": reason,
     }

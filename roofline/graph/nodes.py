@@ -22,6 +22,13 @@ BITS: Mapping[str, int] = {
 }  # fmt: skip
 """Stored bits of one element (ONNX ``TensorProto.DataType``); strings have no fixed size and count 0."""
 
+DTYPES = (
+    "", "float32", "uint8", "int8", "uint16", "int16", "int32", "int64", "string", "bool", "float16",
+    "float64", "uint32", "uint64", "complex64", "complex128", "bfloat16", "float8e4m3fn", "float8e4m3fnuz",
+    "float8e5m2", "float8e5m2fnuz", "uint4", "int4", "float4e2m1", "float8e8m0", "uint2", "int2",
+)  # fmt: skip
+"""Names of ``TensorProto.DataType`` by number."""
+
 FLOAT_DTYPES = frozenset(d for d in BITS if d.startswith(("float", "bfloat")))
 
 Origin = Literal["input", "initializer", "constant", "shape", "data"]
@@ -40,6 +47,8 @@ class TensorInfo(NamedTuple):
     shapes and constants only; ``input``: fed at run time; ``data``: computed from inputs."""
     root: str = ""
     """For a static tensor made from one initialiser by copying: the name of that initialiser."""
+    quantized_as: str = ""
+    """Type of the tensor that DequantizeLinear made it from, if one did."""
     value: tuple[Any, ...] | None = None
     """Its elements in row-major order, where they are few and known before the run."""
 
@@ -87,8 +96,13 @@ class Node(NamedTuple):
     """Numbers, strings, and tuples of them. Tensors and graphs are left out."""
     position: int = 0
     """Position in the file."""
+    results: tuple[TensorInfo, ...] = ()
+    """The outputs that it writes: those that are not left out."""
     reads: tuple[str, ...] = ()
     """Every tensor it reads by name, those that its subgraphs take from outside included."""
+    free: str = ""
+    """Why it costs nothing, if it does not run at all: constant, shape arithmetic, unused. Its tensors are
+    left out then."""
 
     def input(self, position: int) -> TensorInfo | None:
         """Return an input, or None when it is absent."""
@@ -122,11 +136,6 @@ class Node(NamedTuple):
         return tuple({t.name: t for t in self.inputs if t is not None}.values())
 
     @property
-    def results(self) -> tuple[TensorInfo, ...]:
-        """The tensors that the node writes."""
-        return tuple(t for t in self.outputs if t is not None)
-
-    @property
     def label(self) -> str:
         """Its name, or its type and position in the file when the exporter gave it none."""
         return self.name or f"{self.op_type}_{self.position}"
@@ -140,7 +149,7 @@ class Node(NamedTuple):
         self, inputs: tuple[TensorInfo | None, ...], outputs: tuple[TensorInfo | None, ...]
     ) -> Node:
         """Return the same node on other tensors."""
-        return self._replace(inputs=inputs, outputs=outputs)
+        return self._replace(inputs=inputs, outputs=outputs, results=tuple(t for t in outputs if t is not None))
 
 
 class UnknownShape(LookupError):

@@ -7,15 +7,16 @@ to the same C++ rules. A node that cannot be settled stays open and is reported;
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from math import prod
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from roofline.graph import contrib_shapes, fold
 from roofline.graph.bind import Bindings
+from roofline.graph.raw import RawNode
 
 if TYPE_CHECKING:
     import onnx
@@ -23,20 +24,6 @@ if TYPE_CHECKING:
 _INT64 = 7
 _MAX_FLOATS = 64
 """Float values are worth evaluating only as scales and the like."""
-
-
-class RawNode(NamedTuple):
-    """A node read once from its protobuf message, whose fields are slow to read again and again."""
-
-    proto: onnx.NodeProto
-    position: int
-    op_type: str
-    domain: str
-    inputs: tuple[str, ...]
-    outputs: tuple[str, ...]
-    attributes: Mapping[str, Any]
-    reads: tuple[str, ...]
-    """Every tensor it reads, those that its subgraphs take from outside included."""
 
 
 class Values:

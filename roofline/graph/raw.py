@@ -1,0 +1,107 @@
+"""Nodes read once from their protobuf messages, whose fields are slow to read again and again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from roofline.errors import ShapeError
+
+if TYPE_CHECKING:
+    import onnx
+
+
+class RawNode(NamedTuple):
+    """A node's fields as plain values; tensors by name."""
+
+    proto: onnx.NodeProto
+    position: int
+    op_type: str
+    domain: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    attributes: Mapping[str, Any]
+    reads: tuple[str, ...]
+    """Every tensor it reads, those that its subgraphs take from outside included."""
+
+
+_NONE: Mapping[str, Any] = MappingProxyType({})
+
+
+def raw_node(node: onnx.NodeProto, index: int) -> RawNode:
+    """Read a node's fields once."""
+    inputs, domain = tuple(node.input), node.domain
+    attributes: dict[str, Any] = {}
+    inner: list[onnx.GraphProto] = []
+    for attribute in node.attribute:
+        kind = attribute.type
+        if kind in _READERS:
+            attributes[attribute.name] = _READERS[kind](attribute)
+        elif kind in _GRAPHS:
+            inner += [attribute.g, *attribute.graphs]
+    reads = tuple(filter(None, inputs)) if "" in inputs else inputs
+    return RawNode(
+        node,
+        index,
+        node.op_type,
+        "" if domain == "ai.onnx" else domain,
+        inputs,
+        tuple(node.output),
+        MappingProxyType(attributes) if attributes else _NONE,
+        reads + tuple(_names_in(inner)) if inner else reads,
+    )
+
+
+_GRAPHS = (5, 10)
+_READERS: Mapping[int, Callable[[Any], Any]] = {
+    1: lambda a: a.f,
+    2: lambda a: a.i,
+    3: lambda a: a.s.decode("utf-8", "replace"),
+    6: lambda a: tuple(a.floats),
+    7: lambda a: tuple(a.ints),
+    8: lambda a: tuple(s.decode("utf-8", "replace") for s in a.strings),
+}
+"""``AttributeProto.type`` -> how to read a number, a string, or a tuple of them."""
+
+
+def _names_in(graphs: list[onnx.GraphProto]) -> Iterator[str]:
+    """Yield every tensor name read inside subgraphs (those defined there too: they do no harm)."""
+    while graphs:
+        graph = graphs.pop()
+        yield from (output.name for output in graph.output)
+        for node in graph.node:
+            yield from (name for name in node.input if name)
+            for attribute in node.attribute:
+                if attribute.type in _GRAPHS:
+                    graphs += [attribute.g, *attribute.graphs]
+
+
+def ordered(nodes: list[RawNode], path: str) -> Sequence[RawNode]:
+    """Return the nodes so that producers come first (the file's own order, if it is one)."""
+    producer: dict[str, int] = {}
+    for node in nodes:
+        for name in node.outputs:
+            if name in producer:
+                raise ShapeError(f"tensor {name!r} is produced twice", where=path, hint="export it again")
+            if name:
+                producer[name] = node.position
+    reads = [[producer[n] for n in node.reads if n in producer] for node in nodes]
+    if all(source < index for index, sources in enumerate(reads) for source in sources):
+        return nodes
+    waiting = [len(set(sources)) for sources in reads]
+    readers: list[list[int]] = [[] for _ in reads]
+    for index, sources in enumerate(reads):
+        for source in set(sources):
+            readers[source].append(index)
+    order = [index for index, count in enumerate(waiting) if count == 0]
+    for index in order:
+        for reader in readers[index]:
+            waiting[reader] -= 1
+            if waiting[reader] == 0:
+                order.append(reader)
+    if len(order) < len(reads):
+        stuck = next(i for i, count in enumerate(waiting) if count)
+        name = nodes[stuck].proto.name or nodes[stuck].op_type
+        raise ShapeError("the graph has a cycle", where=f"{path}: node {name!r}", hint="export it again")
+    return [nodes[index] for index in order]

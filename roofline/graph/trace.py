@@ -1,0 +1,101 @@
+"""Where every tensor comes from, and which nodes therefore cost nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from math import prod
+from typing import TYPE_CHECKING
+
+from roofline.graph.nodes import DTYPES, Origin, TensorInfo
+from roofline.graph.raw import RawNode
+from roofline.graph.shapes import Inference
+
+if TYPE_CHECKING:
+    import onnx
+
+UNUSED = "unused: no output of the model needs it"
+CONSTANT = "constant: depends only on initialisers"
+SHAPE = "shape arithmetic: depends only on shapes"
+
+_COPIES = frozenset({"Identity", "Reshape", "Squeeze", "Unsqueeze", "Flatten", "Transpose", "Cast"})
+_STATEFUL = frozenset(
+    {"RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Multinomial", "Bernoulli"}
+)
+_MAX_VALUE = 16
+"""Operands of up to this many elements carry their value (scales, axes, sizes)."""
+
+
+def trace_tensors(graph: onnx.GraphProto, nodes: Sequence[RawNode], inference: Inference) -> dict[str, TensorInfo]:
+    """Return every tensor of the main graph with type, shape and where it comes from."""
+    known, tensors = inference.known, {}
+    unknown = (0, None)
+
+    def info(name: str, origin: Origin, root: str = "", quantized_as: str = "") -> TensorInfo:
+        code, shape = known.get(name) or unknown
+        return TensorInfo(name, DTYPES[code] if 0 < code < len(DTYPES) else None, shape, origin, root, quantized_as)
+
+    for tensor in graph.initializer:
+        tensors[tensor.name] = info(tensor.name, "initializer", tensor.name)
+    for sparse in graph.sparse_initializer:
+        tensors[sparse.values.name] = info(sparse.values.name, "initializer", sparse.values.name)
+    for value in graph.input:
+        if value.name not in tensors:  # before IR 4 initialisers are listed among the inputs too
+            tensors[value.name] = info(value.name, "input")
+    for node in nodes:
+        origin, root, quantized_as = _origin(node, tensors), "", ""
+        if origin != "data" or node.op_type == "DequantizeLinear":
+            source = tensors.get(node.inputs[0]) if node.inputs else None
+            if source is not None and node.op_type == "DequantizeLinear":
+                root, quantized_as = source.root, source.dtype or ""
+            elif source is not None and node.op_type in _COPIES:
+                root = source.root
+        for name in node.outputs:
+            if name:
+                tensors[name] = info(name, origin, root, quantized_as)
+    return tensors
+
+
+def _origin(node: RawNode, tensors: Mapping[str, TensorInfo]) -> Origin:
+    if node.op_type in _STATEFUL:
+        return "data"
+    origin: Origin = "constant"
+    is_shape = not node.domain and node.op_type in ("Shape", "Size")
+    for name in node.reads:
+        source = tensors.get(name)
+        found = "data" if source is None else source.origin
+        if found == "initializer" or found == "constant":
+            continue
+        if found == "shape" or is_shape:
+            origin = "shape"
+        else:
+            return "data"
+    return origin
+
+
+def free_reasons(
+    nodes: Sequence[RawNode], tensors: Mapping[str, TensorInfo], outputs: Iterable[str]
+) -> dict[int, str]:
+    """Return node position -> why it costs nothing, for nodes that run before, or not at all."""
+    wanted = set(outputs)
+    reasons = {}
+    for node in reversed(nodes):
+        for name in node.outputs:
+            if name in wanted:
+                wanted.update(node.reads)
+                origin = tensors[name].origin
+                if origin != "data":
+                    reasons[node.position] = CONSTANT if origin == "constant" else SHAPE
+                break
+        else:
+            reasons[node.position] = UNUSED
+    return reasons
+
+
+def with_value(tensor: TensorInfo, inference: Inference) -> TensorInfo:
+    """Return the tensor with its value, where that is small and known before the run."""
+    if tensor.origin == "data" or tensor.name not in inference.values:
+        return tensor
+    if tensor.shape is None or prod(tensor.shape) > _MAX_VALUE:
+        return tensor
+    array = inference.values.array(tensor.name)
+    return tensor if array is None else tensor._replace(value=tuple(array.ravel().tolist()))
