@@ -217,9 +217,7 @@ def _check_options(
         )
     one_of("traffic", traffic, TRAFFIC_MODELS)
     if calibration not in ("auto", "none"):
-        raise UsageError(
-            "there are no calibrations yet", where=f"--calibration {calibration}", expected="auto or none"
-        )
+        raise UsageError("there are no calibrations yet", where=f"--calibration {calibration}", expected="auto or none")
     if phase == "training" and traffic != "pagoda":
         raise UsageError(
             "a training step is counted by Pagoda's flat factor only, so far",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
-from roofline.graph.nodes import Graph, Node, UnknownShape
+from roofline.graph.nodes import Graph, Node, UnknownShapeError
 from roofline.ops import PAGODA, RULES, Cost, Free
 from roofline.ops.pagoda import TRAINING_FACTOR
 from roofline.ops.table import read_bytes
@@ -52,8 +52,7 @@ def count_layers(graph: Graph, policy: PrecisionPolicy, phase: str = "inference"
     """Count every node of the graph, in order."""
     factor = TRAINING_FACTOR if phase == "training" else 1
     return tuple(
-        LayerCount(node, "free", node.free) if node.free else _count(node, policy, factor)
-        for node in graph.nodes
+        LayerCount(node, "free", node.free) if node.free else _count(node, policy, factor) for node in graph.nodes
     )
 
 
@@ -65,14 +64,12 @@ def _count(node: Node, policy: PrecisionPolicy, factor: int) -> LayerCount:
     try:
         cost = rule.function(node)
         pagoda = _pagoda(node, factor)
-    except UnknownShape as error:
+    except UnknownShapeError as error:
         return _unsupported(node, f"the shape of {error.args[0]} is unknown")
     except (KeyError, IndexError, ValueError, TypeError, ZeroDivisionError) as error:
         return _unsupported(node, f"its inputs or attributes do not fit the operator ({type(error).__name__}: {error})")
     if isinstance(cost, Free):
-        return LayerCount(
-            node=node, status="free", reason=cost.reason, op_class=rule.op_class, pagoda=pagoda
-        )
+        return LayerCount(node=node, status="free", reason=cost.reason, op_class=rule.op_class, pagoda=pagoda)
     contracts = rule.op_class in CONTRACTIONS
     return LayerCount(
         node=node,
@@ -109,9 +106,7 @@ def _vector_precision(node: Node) -> str:
     return {"float16": "fp16", "bfloat16": "bf16"}.get(dtype or "", "fp32")
 
 
-def least_bytes(
-    graph: Graph, layers: Sequence[LayerCount], policy: PrecisionPolicy
-) -> int:
+def least_bytes(graph: Graph, layers: Sequence[LayerCount], policy: PrecisionPolicy) -> int:
     """Return the bytes that any run must move if it had no cache: Q_min of the bound.
 
     Each weight that a counted node touches once (of a gathered table only the rows returned), plus the

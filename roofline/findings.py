@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import NamedTuple
 
 
-
 class Finding(NamedTuple):
     """One observation. Codes are stable and appear in every output format."""
 

@@ -149,9 +149,9 @@ def text(value: float | None, unit: str, digits: int = 3) -> str:
         return "-"
     if value == 0 or math.isinf(value):
         return f"{value:g} {unit}".rstrip()
-    for scale, prefix in _PREFIXES if abs(value) >= 1 else _SMALL:
-        if abs(value) >= scale * (1 - 0.5 * 10**-digits):
-            break
+    steps = _PREFIXES if abs(value) >= 1 else _SMALL
+    fitting = (step for step in steps if abs(value) >= step[0] * (1 - 0.5 * 10**-digits))
+    scale, prefix = next(fitting, steps[-1])
     return f"{significant(value / scale, digits)} {prefix}{unit}".rstrip()
 
 

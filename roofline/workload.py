@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,9 +79,8 @@ def contraction_ceiling(layer: LayerCount, pipes: Sequence[Ceiling]) -> Ceiling:
     """Return (pipe, precision) on which the layer's contraction runs; ("", "") if it has none."""
     if layer.status != "counted" or not layer.precision:
         return "", ""
-    if not pipes or layer.cost.pipe == "matrix":
-        if not pipes or ("matrix", layer.precision) in pipes:
-            return layer.cost.pipe, layer.precision
+    if not pipes or (layer.cost.pipe == "matrix" and ("matrix", layer.precision) in pipes):
+        return layer.cost.pipe, layer.precision
     # tf32 is a format of the matrix pipe; elsewhere such a layer computes in fp32
     return "vector", "fp32" if layer.precision == "tf32" else layer.precision
 

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 F = TypeVar("F", bound=Callable[..., Any])
+if TYPE_CHECKING:
+    _ParamType = click.ParamType[dict[str, Any]]
+else:
+    _ParamType = click.ParamType  # generic from click 8.5 on
 FORMATS = ("table", "json", "csv", "markdown")
 _SUFFIXES = {".json": "json", ".csv": "csv", ".md": "markdown", ".markdown": "markdown", ".txt": "table"}
 
 
-class BindingsType(click.ParamType):
+class BindingsType(_ParamType):
     """``batch=8,seq=128`` -> {"batch": 8, "seq": 128}."""
 
     name = "NAME=SIZE,..."
@@ -32,7 +36,7 @@ class BindingsType(click.ParamType):
         return found
 
 
-class ShapesType(click.ParamType):
+class ShapesType(_ParamType):
     """``input:1x3x224x224`` -> {"input": (1, 3, 224, 224)}; several are separated by commas."""
 
     name = "INPUT:AxBxC,..."

@@ -29,8 +29,8 @@ def write(text: str, output: str | None) -> None:
             file.write(text)
         umask = os.umask(0)
         os.umask(umask)
-        os.chmod(temporary, 0o666 & ~umask)
-        os.replace(temporary, path)
+        Path(temporary).chmod(0o666 & ~umask)
+        Path(temporary).replace(path)
     except OSError as error:
         Path(temporary).unlink(missing_ok=True)
         raise RooflineError(f"cannot write: {error.strerror}", where=output) from None

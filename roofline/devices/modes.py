@@ -32,9 +32,7 @@ def find_mode(device: DeviceSpec, text: str | None) -> PowerMode:
         name, _, value = (s.strip() for s in setting.partition("="))
         knob = device.knobs.get(name)
         if knob is None:
-            raise DeviceError(
-                f"no knob {name!r}", where=f"--mode {text}", expected=", ".join(device.knobs)
-            )
+            raise DeviceError(f"no knob {name!r}", where=f"--mode {text}", expected=", ".join(device.knobs))
         knobs[name] = _settable(knob, value, f"--mode {text}")
     name = ",".join([mode.name, *(f"{k}={show_knob(k, v)}" for k, v in knobs.items() if v != mode.knobs[k])])
     if knobs == dict(mode.knobs):

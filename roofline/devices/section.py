@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar
 
 from roofline import units
-from roofline.errors import SpecError
+from roofline.errors import SpecError, UnitError
 
 T = TypeVar("T")
 _MISSING = object()
@@ -94,7 +94,7 @@ class Section:
         path = ".".join(filter(None, (self.path, key)))
         try:
             found = units.parse(value, dimension, where=f"{self._where}: {path}")
-        except units.UnitError as error:
+        except UnitError as error:
             raise SpecError(error.what, where=error.where, expected=error.expected) from None
         if found < 0:
             raise self.error(f"{value!r} is negative", key)
@@ -116,7 +116,7 @@ class Section:
             path = ".".join(filter(None, (self.path, f"{key}[{index}]")))
             yield Section(item, self._where, path)
 
-    def keys(self) -> tuple[str, ...]:
+    def names(self) -> tuple[str, ...]:
         """Return the keys, in the file's order, and count them as asked for."""
         self._asked.update(self._data)
         return tuple(self._data)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -93,14 +92,12 @@ def relative_voltage(device: DeviceSpec, modes: Sequence[PowerMode], reference_h
     return np.interp(clock, *curve) / float(np.interp(reference_hz, *curve))
 
 
-def choose_energy_set(
-    device: DeviceSpec, processor: str, precisions: set[str], clocks: str
-) -> EnergySet | None:
+def choose_energy_set(device: DeviceSpec, processor: str, precisions: set[str], clocks: str) -> EnergySet | None:
     """Return the set that covers every contraction precision of a workload, or None. Sets are never mixed."""
     for candidate in device.energy:
-        if candidate.processor == processor and candidate.clocks == clocks:
-            if precisions <= set(candidate.precisions):
-                return candidate
+        fits = candidate.processor == processor and candidate.clocks == clocks
+        if fits and precisions <= set(candidate.precisions):
+            return candidate
     return None
 
 

@@ -245,7 +245,7 @@ def _ceilings(analysis: Analysis) -> dict[str, Any]:
 
 
 def _coverage(analysis: Analysis, layers: list[dict[str, Any]]) -> dict[str, Any]:
-    by_status = {status: 0 for status in ("counted", "free", "unsupported")}
+    by_status = dict.fromkeys(("counted", "free", "unsupported"), 0)
     for layer in layers:
         by_status[layer["status"]] += 1
     lost = by_status["unsupported"]

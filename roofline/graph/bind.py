@@ -155,9 +155,7 @@ def _size_of(tensor: str, axis: int, symbol: str, bindings: Bindings) -> int | N
     if symbol:
         known = bindings.values.get(symbol)
         if known is not None and known != size:
-            raise BindingError(
-                f"{tensor}[{axis}]={size} contradicts {symbol}={known}", names=(symbol,), where="--bind"
-            )
+            raise BindingError(f"{tensor}[{axis}]={size} contradicts {symbol}={known}", names=(symbol,), where="--bind")
         bindings.values[symbol] = bindings.used[symbol] = size
     return size
 
@@ -194,9 +192,7 @@ def _apply_shape(value: onnx.ValueInfoProto, bindings: Bindings) -> None:
 def _contradiction(name: str, bindings: Bindings, declared: int) -> None:
     given = bindings.take(name)
     if given is not None and given != declared:
-        raise BindingError(
-            f"the file fixes {name} to {declared}, not {given}", names=(name,), where="--bind"
-        )
+        raise BindingError(f"the file fixes {name} to {declared}, not {given}", names=(name,), where="--bind")
 
 
 def _check_declared(tensor: str, axis: int, size: int) -> None:

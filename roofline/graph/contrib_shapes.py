@@ -24,8 +24,9 @@ def _known(inputs: Sequence[Type | None], position: int) -> Type:
 def skip_layer_norm(inputs: Sequence[Type | None], attributes: Mapping[str, Any], count: int) -> list[Type | None]:
     """(out, mean, inverse deviation, sum of input and skip): out and sum are shaped like the input."""
     dtype, shape = _known(inputs, 0)
-    statistics = (1, (*shape[:-1], 1))
-    return [(dtype, shape), statistics, statistics, (dtype, shape)][:count]
+    statistics: Type = (1, (*shape[:-1], 1))
+    outputs: list[Type | None] = [(dtype, shape), statistics, statistics, (dtype, shape)]
+    return outputs[:count]
 
 
 def fused_matmul(inputs: Sequence[Type | None], attributes: Mapping[str, Any], count: int) -> list[Type | None]:

@@ -53,7 +53,7 @@ def _slice(data: Array, starts: Array, ends: Array, axes: Array | None = None, s
 def _range(start: Array, limit: Array, delta: Array) -> Array:
     if (float(limit) - float(start)) / float(delta) > MAX_ELEMENTS:
         raise OverflowError("too long to be worth evaluating")
-    return np.arange(start, limit, delta, dtype=start.dtype)
+    return np.arange(start.item(), limit.item(), delta.item(), dtype=start.dtype)
 
 
 def _where(condition: Array, a: Array, b: Array) -> Array:
@@ -158,7 +158,7 @@ def evaluate(
             return _constant_of_shape(node, inputs)
         rule = _NUMPY.get(node.op_type) if node.domain in ("", "ai.onnx") else None
         if rule is not None:
-            if isinstance(rule, np.ufunc) and len(inputs) > 1 and np.broadcast(*inputs).size > MAX_ELEMENTS:
+            if isinstance(rule, np.ufunc) and _broadcast_size(inputs) > MAX_ELEMENTS:
                 return None
             return [np.asarray(rule(*inputs, **attributes))]
         if node.op_type not in _BOUNDED and not is_small:
@@ -166,6 +166,11 @@ def evaluate(
     except (ValueError, TypeError, IndexError, KeyError, OverflowError, MemoryError):
         return None
     return _reference(node, inputs, opset)
+
+
+def _broadcast_size(inputs: Sequence[Array | None]) -> int:
+    known = [value for value in inputs if value is not None]
+    return np.broadcast(*known).size if len(known) > 1 else 0
 
 
 def _constant_of_shape(node: onnx.NodeProto, inputs: Sequence[Array | None]) -> list[Array] | None:

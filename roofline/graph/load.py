@@ -49,9 +49,7 @@ def load_proto(model: Any) -> tuple[onnx.ModelProto, str]:
     where = str(path)
     hint = EXPORT_HINTS.get(path.suffix.lower(), "")
     if hint:
-        raise ModelFileError(
-            f"{path.suffix} is not an ONNX file", where=where, expected="a .onnx file", hint=hint
-        )
+        raise ModelFileError(f"{path.suffix} is not an ONNX file", where=where, expected="a .onnx file", hint=hint)
     try:
         with path.open("rb") as file:
             if os.fstat(file.fileno()).st_size == 0:

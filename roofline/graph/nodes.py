@@ -112,22 +112,22 @@ class Node(NamedTuple):
         """Return an input that must be there with a known shape.
 
         Raises:
-            UnknownShape: it is absent, or its shape or type is unknown.
+            UnknownShapeError: it is absent, or its shape or type is unknown.
         """
         info = self.input(position)
         if info is None or not info.is_known:
-            raise UnknownShape(info.name if info else f"input {position} of {self.label}")
+            raise UnknownShapeError(info.name if info else f"input {position} of {self.label}")
         return info
 
     def result(self, position: int = 0) -> TensorInfo:
         """Return an output that must have a known shape.
 
         Raises:
-            UnknownShape: it is absent, or its shape or type is unknown.
+            UnknownShapeError: it is absent, or its shape or type is unknown.
         """
         info = self.outputs[position] if position < len(self.outputs) else None
         if info is None or not info.is_known:
-            raise UnknownShape(info.name if info else f"output {position} of {self.label}")
+            raise UnknownShapeError(info.name if info else f"output {position} of {self.label}")
         return info
 
     @property
@@ -145,14 +145,12 @@ class Node(NamedTuple):
         """``Conv``, or ``com.microsoft.FusedConv`` outside the default domain."""
         return f"{self.domain}.{self.op_type}" if self.domain else self.op_type
 
-    def with_tensors(
-        self, inputs: tuple[TensorInfo | None, ...], outputs: tuple[TensorInfo | None, ...]
-    ) -> Node:
+    def with_tensors(self, inputs: tuple[TensorInfo | None, ...], outputs: tuple[TensorInfo | None, ...]) -> Node:
         """Return the same node on other tensors."""
         return self._replace(inputs=inputs, outputs=outputs, results=tuple(t for t in outputs if t is not None))
 
 
-class UnknownShape(LookupError):
+class UnknownShapeError(LookupError):
     """A rule needs the size of a tensor that is not known; the argument is the tensor's name."""
 
 

@@ -83,14 +83,10 @@ _NOTHING: Mapping[str, Any] = MappingProxyType({})
 def _free(node: RawNode, opsets: Mapping[str, int], reason: str) -> Node:
     """Return a node that costs nothing: its tensors do not matter, so they are left out."""
     opset = opsets.get(node.domain, 0)
-    return Node(
-        node.proto.name, node.op_type, node.domain, opset, (), (), _NOTHING, node.position, free=reason
-    )
+    return Node(node.proto.name, node.op_type, node.domain, opset, (), (), _NOTHING, node.position, free=reason)
 
 
-def _node(
-    node: RawNode, opsets: Mapping[str, int], tensors: Mapping[str, TensorInfo], inference: Inference
-) -> Node:
+def _node(node: RawNode, opsets: Mapping[str, int], tensors: Mapping[str, TensorInfo], inference: Inference) -> Node:
     def operand(name: str) -> TensorInfo | None:
         if not name:
             return None

@@ -120,7 +120,7 @@ class Inference:
 
         try:
             inferred = infer_shapes(model, data_prop=True)
-        except Exception:  # one bad node can make it give up; the walk below still settles the rest
+        except Exception:  # noqa: BLE001 - one bad node can make it give up; the walk below still settles the rest
             return
         for value in (*inferred.graph.value_info, *inferred.graph.output):
             if value.name not in self.known:
@@ -156,7 +156,7 @@ class Inference:
     def _infer_node(self, node: RawNode) -> None:
         try:
             found = list(self._outputs(node))
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - the library raises many kinds, and none may stop the rest
             self.problems[node.position] = str(error).split("\n")[0] or type(error).__name__
             return
         for name, kind in found:

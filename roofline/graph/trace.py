@@ -72,9 +72,7 @@ def _origin(node: RawNode, tensors: Mapping[str, TensorInfo]) -> Origin:
     return origin
 
 
-def free_reasons(
-    nodes: Sequence[RawNode], tensors: Mapping[str, TensorInfo], outputs: Iterable[str]
-) -> dict[int, str]:
+def free_reasons(nodes: Sequence[RawNode], tensors: Mapping[str, TensorInfo], outputs: Iterable[str]) -> dict[int, str]:
     """Return node position -> why it costs nothing, for nodes that run before, or not at all."""
     wanted = set(outputs)
     reasons = {}

@@ -47,8 +47,8 @@ def strip_weights(data: memoryview, *, where: str = "model") -> bytes:
     chunks: list[memoryview | bytes] = []
     try:
         _copy(data, 0, len(data), "Model", chunks, 0)
-    except (_Malformed, IndexError) as error:
-        at = error.args[0] if isinstance(error, _Malformed) else f"the file ends at byte {len(data)}"
+    except (_MalformedError, IndexError) as error:
+        at = error.args[0] if isinstance(error, _MalformedError) else f"the file ends at byte {len(data)}"
         raise ModelFileError(
             f"not a whole ONNX file: {at}",
             where=where,
@@ -57,7 +57,7 @@ def strip_weights(data: memoryview, *, where: str = "model") -> bytes:
     return b"".join(chunks)
 
 
-class _Malformed(Exception):
+class _MalformedError(Exception):
     """The bytes do not follow the wire format; the argument says where."""
 
 
@@ -72,7 +72,7 @@ def _varint(data: memoryview, at: int) -> tuple[int, int]:
         value |= (byte & 0x7F) << shift
         shift += 7
         if shift > 70:
-            raise _Malformed(f"a number at byte {at} never ends")
+            raise _MalformedError(f"a number at byte {at} never ends")
     return value, at + 1
 
 
@@ -85,12 +85,10 @@ def _encode(value: int) -> bytes:
     return bytes(out)
 
 
-def _copy(
-    data: memoryview, at: int, end: int, message: str, out: list[memoryview | bytes], depth: int
-) -> int:
+def _copy(data: memoryview, at: int, end: int, message: str, out: list[memoryview | bytes], depth: int) -> int:
     """Append the kept fields of one message to `out` and return how many bytes they take."""
     if depth > MAX_DEPTH:
-        raise _Malformed(f"messages are nested deeper than {MAX_DEPTH} at byte {at}")
+        raise _MalformedError(f"messages are nested deeper than {MAX_DEPTH} at byte {at}")
     inner = _MESSAGES.get(message, {})
     dropped = _TENSOR_DATA if message == "Tensor" else _DROPPED.get(message, frozenset())
     size = 0
@@ -107,9 +105,9 @@ def _copy(
         elif kind in (_FIXED64, _FIXED32):
             length, body, at = 0, 0, at + (8 if kind == _FIXED64 else 4)
         else:
-            raise _Malformed(f"byte {start} starts no field of an ONNX message")
+            raise _MalformedError(f"byte {start} starts no field of an ONNX message")
         if at > end or field == 0:
-            raise _Malformed(f"the field at byte {start} runs past byte {end}")
+            raise _MalformedError(f"the field at byte {start} runs past byte {end}")
         if field in dropped:
             continue
         child = inner.get(field) if kind == _BYTES else None

@@ -34,4 +34,5 @@ def static_energy(time_s: Array, static_power_w: Array) -> Array:
 
 def average_power(energy_j: Array, time_s: Array) -> Array:
     """Return E/T in W; NaN where no time passes."""
-    return np.divide(energy_j, time_s, out=np.full(np.shape(energy_j), np.nan), where=np.asarray(time_s) > 0)
+    power = np.divide(energy_j, time_s, out=np.full(np.shape(energy_j), np.nan), where=np.asarray(time_s) > 0)
+    return np.asarray(power)

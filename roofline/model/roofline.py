@@ -17,14 +17,18 @@ def intensity(flop: ArrayLike, moved_byte: ArrayLike) -> Array:
     w, q = np.broadcast_arrays(np.asarray(flop, float), np.asarray(moved_byte, float))
     result = np.full(w.shape, np.nan)
     result[w > 0] = np.inf
-    return np.divide(w, q, out=result, where=q > 0)
+    return np.asarray(np.divide(w, q, out=result, where=q > 0))
 
 
-def attainable(intensity_flop_per_byte: ArrayLike, peak_flop_per_s: ArrayLike, bandwidth_byte_per_s: ArrayLike) -> Array:
+def attainable(
+    intensity_flop_per_byte: ArrayLike, peak_flop_per_s: ArrayLike, bandwidth_byte_per_s: ArrayLike
+) -> Array:
     """Return the time roof min(peak, I*BW) in FLOP/s. For drawing; times come from `model.time`."""
-    return np.minimum(
-        np.asarray(peak_flop_per_s, float),
-        np.asarray(intensity_flop_per_byte, float) * np.asarray(bandwidth_byte_per_s, float),
+    return np.asarray(
+        np.minimum(
+            np.asarray(peak_flop_per_s, float),
+            np.asarray(intensity_flop_per_byte, float) * np.asarray(bandwidth_byte_per_s, float),
+        )
     )
 
 

@@ -70,8 +70,6 @@ def bound_time(
         nominal_byte_per_s: (modes,), without any efficiency.
     """
     known = contraction_flop * is_known
-    per_pipe = np.divide(
-        known[None, :], peak_flop_per_s, out=np.zeros(peak_flop_per_s.shape), where=known[None, :] > 0
-    )
+    per_pipe = np.divide(known[None, :], peak_flop_per_s, out=np.zeros(peak_flop_per_s.shape), where=known[None, :] > 0)
     compute = per_pipe.max(axis=1, initial=0.0)
     return np.asarray(np.maximum(compute, least_byte / nominal_byte_per_s))

@@ -135,6 +135,4 @@ def fused_gemm(node: Node) -> Cost:
     """
     macs, pipe = _gemm_macs(node)
     activation = activation_flops(str(node.attributes.get("activation", "")))
-    return cost_of(
-        node, macs=macs, vector_flops=_gemm_epilogue(node) + activation * node.result().elements, pipe=pipe
-    )
+    return cost_of(node, macs=macs, vector_flops=_gemm_epilogue(node) + activation * node.result().elements, pipe=pipe)

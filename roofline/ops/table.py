@@ -151,13 +151,13 @@ def cost_of(
 
 
 def read_bytes(tensors: Iterable[TensorInfo]) -> Dim:
-    """Return the stored bytes of some operands; raise `UnknownShape` where one has no known size."""
-    from roofline.graph.nodes import UnknownShape
+    """Return the stored bytes of some operands; raise `UnknownShapeError` where one has no known size."""
+    from roofline.graph.nodes import UnknownShapeError
 
     total = 0
     for tensor in tensors:
         if not tensor.is_known:
-            raise UnknownShape(tensor.name)
+            raise UnknownShapeError(tensor.name)
         total += tensor.nbytes
     return total
 

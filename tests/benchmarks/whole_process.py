@@ -22,7 +22,10 @@ from onnx import numpy_helper
 
 MODELS = Path(__file__).parents[1] / "data" / "models"
 DEFAULT = ("resnet50", "densenet121", "shufflenet_v2_x1_0", "vit_b_16")
-PEER = "import onnx_tool, numpy; onnx_tool.model_profile({path!r}, {{'input': numpy.zeros((1, 3, 224, 224), numpy.float32)}})"
+PEER = (
+    "import onnx_tool, numpy; "
+    "onnx_tool.model_profile({path!r}, {{'input': numpy.zeros((1, 3, 224, 224), numpy.float32)}})"
+)
 
 
 def fill(source: Path, target: Path) -> None:
