@@ -159,5 +159,6 @@ def significant(value: float, digits: int = 3) -> str:
     """Return `value` with `digits` significant digits and no exponent below a million."""
     if value == 0 or not math.isfinite(value):
         return f"{value:g}"
-    decimals = max(0, digits - 1 - math.floor(math.log10(abs(value))))
+    rounded = float(f"{value:.{digits - 1}e}")  # 0.9999 has the decimals of 1.00
+    decimals = max(0, digits - 1 - math.floor(math.log10(abs(rounded))))
     return f"{value:.{decimals}f}"

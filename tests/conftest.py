@@ -72,7 +72,7 @@ def build_model(
         nodes,
         "test",
         [helper.make_tensor_value_info(n, dtype, list(s)) for n, s in inputs.items()],
-        [helper.make_tensor_value_info(n, TensorProto.UNDEFINED, None) for n in outputs],
+        [helper.make_tensor_value_info(n, dtype, None) for n in outputs],
         [onnx.numpy_helper.from_array(v, n) for n, v in (initializers or {}).items()],
     )
     imports = [helper.make_opsetid("", opset), *(helper.make_opsetid(d, 1) for d in domains)]

@@ -104,7 +104,8 @@ def main() -> None:
     for name, run in rails().items():
         if "byte_s" in run:
             power = IDLE_W + (dram16 + move16) * run["byte_s"]
-            print(f"  {name:30} {run['byte_s'] / 1e9:6.1f} GB/s, power {power / total(run) - 1:+.1%} of {total(run):.1f} W")
+            off = power / total(run) - 1
+            print(f"  {name:30} {run['byte_s'] / 1e9:6.1f} GB/s, power {off:+.1%} of {total(run):.1f} W")
 
 
 if __name__ == "__main__":

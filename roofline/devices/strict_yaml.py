@@ -17,6 +17,10 @@ from roofline.errors import SpecError
 _INT = re.compile(r"[+-]?\d{1,18}")
 _FLOAT = re.compile(r"[+-]?(?:\d+\.\d*|\.\d+|\d+)(?:[eE][+-]?\d+)?")
 _CONSTANTS = {"true": True, "false": False, "null": None, "~": None, "": None}
+_TAGS = frozenset(
+    f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "bool", "null", "timestamp", "map", "seq")
+)
+"""What YAML resolves plain text to by itself; every other tag was written on purpose."""
 MAX_BYTES = 2_000_000
 _MAX_DEPTH = 30
 
@@ -73,13 +77,11 @@ def _value(node: Any, where: str, seen: set[int], depth: int) -> Any:
         raise SpecError("anchors and aliases are not allowed", where=place, hint="write the value out")
     if depth > _MAX_DEPTH:
         raise SpecError("nested too deeply", where=place)
-    if node.id == "scalar":
-        if not node.tag.startswith("tag:yaml.org,2002:"):
-            raise SpecError(f"the tag {node.tag} is not allowed", where=place)
-        return node.value if node.style else _scalar(node.value)
     seen.add(id(node))
-    if not node.tag.startswith("tag:yaml.org,2002:"):
+    if node.tag not in _TAGS:
         raise SpecError(f"the tag {node.tag} is not allowed", where=place)
+    if node.id == "scalar":
+        return node.value if node.style else _scalar(node.value)
     if node.id == "sequence":
         return [_value(item, where, seen, depth + 1) for item in node.value]
     result: dict[str, Any] = {}

@@ -80,11 +80,12 @@ def _layers(analysis: Analysis) -> list[dict[str, Any]]:
     energies = None if evaluation.layer_energy_j is None else evaluation.layer_energy_j[0].tolist()
     total = float(evaluation.time_s[0])
     for index, layer in enumerate(layers):
+        if energies is not None and energies[index] > 0:  # Pagoda's convention charges some views
+            layer["energy_j"] = _known(energies[index])
         if layer["status"] != "counted":
             continue
         layer["roofline_time_s"] = times[index]
         layer["share"] = _ratio(times[index], total)
-        layer["energy_j"] = None if energies is None else _known(energies[index])
         if times[index] > 0:
             layer["limited_by"] = "memory" if evaluation.is_memory_bound[0, index] else "compute"
             layer["ceiling"] = _binding(analysis, index)

@@ -130,8 +130,8 @@ def bind_inputs(graph: onnx.GraphProto, bindings: Bindings) -> tuple[list[Findin
     for value in inputs:  # a symbol assumed after its first, non-leading, occurrence
         for dim in value.type.tensor_type.shape.dim:
             if not dim.HasField("dim_value") and dim.dim_param in assumed:
-                dim.dim_value = assumed[dim.dim_param]
                 bindings.missing.pop(dim.dim_param, None)
+                dim.dim_value = assumed[dim.dim_param]
     for name in assumed:
         findings.append(
             Finding(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import mmap
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -54,7 +55,8 @@ def load_proto(model: Any) -> tuple[onnx.ModelProto, str]:
         with path.open("rb") as file:
             if os.fstat(file.fileno()).st_size == 0:
                 raise ModelFileError("the file is empty", where=where, expected="an ONNX model")
-            stripped = _check_kind(memoryview(_contents(file)), where)
+            contents = _contents(file)
+            stripped = _check_kind(memoryview(contents), where, _releaser(contents))
     except FileNotFoundError:
         raise ModelFileError("no such file", where=where, expected="the path of a .onnx file") from None
     except IsADirectoryError:
@@ -77,7 +79,19 @@ def _parse(data: memoryview, where: str) -> onnx.ModelProto:
     return _decode(_check_kind(data, where), where)
 
 
-def _check_kind(data: memoryview, where: str) -> bytes:
+def _releaser(contents: mmap.mmap | bytes) -> Callable[[int], None] | None:
+    """Return what gives pages back: the kernel maps up to 2 MB around each byte read, and all of it counts."""
+    if not isinstance(contents, mmap.mmap) or not hasattr(mmap, "MADV_DONTNEED"):
+        return None
+    mapped = contents
+
+    def release(end: int) -> None:
+        mapped.madvise(mmap.MADV_DONTNEED, 0, end)
+
+    return release
+
+
+def _check_kind(data: memoryview, where: str, skipped: Callable[[int], None] | None = None) -> bytes:
     head = bytes(data[:64])
     if head.startswith(b"\x1f\x8b"):
         raise ModelFileError("this is gzip-compressed", where=where, hint="unpack it first: gunzip -k FILE")
@@ -98,7 +112,7 @@ def _check_kind(data: memoryview, where: str) -> bytes:
             expected="a binary ONNX model",
             hint="convert it: onnx.save(onnx.load(FILE, format='textproto'), 'model.onnx')",
         )
-    return strip_weights(data, where=where)
+    return strip_weights(data, where=where, skipped=skipped)
 
 
 def _decode(stripped: bytes, where: str) -> onnx.ModelProto:

@@ -7,6 +7,8 @@ order does not matter, and a repeated ``graph`` field is passed on twice: protob
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from roofline.errors import ModelFileError
 
 KEEP_BYTES = 4096
@@ -34,19 +36,20 @@ _EXTERNAL = b"\x70\x01"  # field 14 = EXTERNAL: the values are elsewhere
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 
 
-def strip_weights(data: memoryview, *, where: str = "model") -> bytes:
+def strip_weights(data: memoryview, *, where: str = "model", skipped: Callable[[int], None] | None = None) -> bytes:
     """Return the file `data` without the values of large tensors; dimensions and types stay.
 
     Args:
         data: a whole ONNX file, best a view on a memory map.
         where: name of the file, for errors.
+        skipped: called after each large tensor with where it ends: nothing before is read again.
 
     Raises:
         ModelFileError: the bytes end inside a field, or are no protobuf message.
     """
-    chunks: list[memoryview | bytes] = []
+    chunks: list[bytes] = []
     try:
-        _copy(data, 0, len(data), "Model", chunks, 0)
+        _copy(data, 0, len(data), "Model", chunks, 0, skipped or _ignore)
     except (_MalformedError, IndexError) as error:
         at = error.args[0] if isinstance(error, _MalformedError) else f"the file ends at byte {len(data)}"
         raise ModelFileError(
@@ -59,6 +62,10 @@ def strip_weights(data: memoryview, *, where: str = "model") -> bytes:
 
 class _MalformedError(Exception):
     """The bytes do not follow the wire format; the argument says where."""
+
+
+def _ignore(end: int) -> None:
+    pass
 
 
 def _varint(data: memoryview, at: int) -> tuple[int, int]:
@@ -85,7 +92,15 @@ def _encode(value: int) -> bytes:
     return bytes(out)
 
 
-def _copy(data: memoryview, at: int, end: int, message: str, out: list[memoryview | bytes], depth: int) -> int:
+def _copy(
+    data: memoryview,
+    at: int,
+    end: int,
+    message: str,
+    out: list[bytes],
+    depth: int,
+    skipped: Callable[[int], None],
+) -> int:
     """Append the kept fields of one message to `out` and return how many bytes they take."""
     if depth > MAX_DEPTH:
         raise _MalformedError(f"messages are nested deeper than {MAX_DEPTH} at byte {at}")
@@ -109,15 +124,17 @@ def _copy(data: memoryview, at: int, end: int, message: str, out: list[memoryvie
         if at > end or field == 0:
             raise _MalformedError(f"the field at byte {start} runs past byte {end}")
         if field in dropped:
+            if length > KEEP_BYTES:
+                skipped(at)
             continue
         child = inner.get(field) if kind == _BYTES else None
         if child is None or (length <= KEEP_BYTES and child not in ("Graph", "Function", "Training")):
-            out.append(data[start:at])
+            out.append(bytes(data[start:at]))
             size += at - start
             continue
         slot = len(out)
         out.append(b"")
-        inner_size = _copy(data, body, body + length, child, out, depth + 1)
+        inner_size = _copy(data, body, body + length, child, out, depth + 1, skipped)
         if child == "Tensor":
             out.append(_EXTERNAL)
             inner_size += len(_EXTERNAL)

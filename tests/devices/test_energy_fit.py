@@ -23,7 +23,7 @@ def fit() -> ModuleType:
     return module
 
 
-def energy_set(name: str):  # noqa: ANN201
+def energy_set(name: str):
     return next(s for s in roofline.load_device("orin-agx").energy if s.name == name)
 
 
@@ -32,13 +32,17 @@ def test_fp32_set_is_the_fit_to_pagoda(fit: ModuleType) -> None:
     assert len(points) == 24
     flop, byte, static = fit.fit(points)
     shipped = energy_set("fp32-pagoda")
-    idle = next(i.power_w.value for i in roofline.load_device("orin-agx").idle if i.mode == "MAXN" and i.clocks == "locked")
+    idle = next(
+        i.power_w.value for i in roofline.load_device("orin-agx").idle if i.mode == "MAXN" and i.clocks == "locked"
+    )
     assert {round(n.value * 1e12, 2) for n in shipped.flop.values()} == {round(flop * 1e12, 2)}
     assert (shipped.dram.value + shipped.move.value) * 1e12 == pytest.approx(byte * 1e12, abs=0.1)
     assert shipped.active_w.value + idle == pytest.approx(static, abs=0.05)
     # the share of the GPU rail is the one measured at fp16
     _, dram, move = fit.fp16_coefficients()
-    assert shipped.move.value / (shipped.move.value + shipped.dram.value) == pytest.approx(move / (move + dram), abs=2e-3)
+    assert shipped.move.value / (shipped.move.value + shipped.dram.value) == pytest.approx(
+        move / (move + dram), abs=2e-3
+    )
 
 
 def test_fp16_set_is_the_difference_per_rail(fit: ModuleType) -> None:

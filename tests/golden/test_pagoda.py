@@ -32,9 +32,7 @@ def test_published_totals(name: str, batch: int) -> None:
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_training_is_three_times_inference(name: str) -> None:
     flops, weights, per_sample = PUBLISHED[name]
-    analysis = roofline.analyze(
-        model_path(name), "orin-agx", bindings={"batch": 8}, traffic="pagoda", phase="training"
-    )
+    analysis = roofline.analyze(model_path(name), "orin-agx", bindings={"batch": 8}, traffic="pagoda", phase="training")
     assert analysis.totals["flops"] == 3 * 8 * flops
     assert analysis.totals["bytes"] == 3 * (weights + 8 * per_sample)
 
@@ -42,9 +40,7 @@ def test_training_is_three_times_inference(name: str) -> None:
 @pytest.mark.parametrize("batch", [1, 64])
 def test_lstm_totals_are_those_of_eight_steps(batch: int) -> None:
     """The notebook's two LSTM nodes (256 -> 256) cost 8,486,912 FLOP whatever the batch."""
-    node = make_node(
-        "LSTM", [(32, batch, 256), (1, 1024, 256), (1, 1024, 256)], [(32, 1, batch, 256)]
-    )
+    node = make_node("LSTM", [(32, batch, 256), (1, 1024, 256), (1, 1024, 256)], [(32, 1, batch, 256)])
     rule = PAGODA.find("", "LSTM", 0)
     assert rule is not None
     cost = rule.function(node)

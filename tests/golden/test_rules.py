@@ -32,9 +32,7 @@ def make_node(op: str, inputs: list[Any], outputs: list[Any], domain: str = "", 
 
     outs = convert("y", outputs)
     ins = convert("x", inputs)
-    return Node(
-        "n", op, domain, 0, ins, outs, attributes, results=tuple(t for t in outs if t is not None)
-    )
+    return Node("n", op, domain, 0, ins, outs, attributes, results=tuple(t for t in outs if t is not None))
 
 
 W = "initializer"
@@ -155,9 +153,7 @@ ELEMENTWISE = {
     "Softsign": 3,  # abs, add, divide
     "Mish": 5,  # exp, add, log, tanh, multiply
 }  # fmt: skip
-ROWS += [
-    (op, "", [(2, 12), (12,)], [(2, 12)], {}, 0, 24 * flops, 96 + 48, 96, 0) for op, flops in ELEMENTWISE.items()
-]
+ROWS += [(op, "", [(2, 12), (12,)], [(2, 12)], {}, 0, 24 * flops, 96 + 48, 96, 0) for op, flops in ELEMENTWISE.items()]
 
 FREE = ("Reshape", "Squeeze", "Unsqueeze", "Flatten", "Identity", "Dropout", "Shape", "Size", "Constant")
 

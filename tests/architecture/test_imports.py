@@ -1,0 +1,106 @@
+"""Imports point one way. The table is the rule: a part may import what is listed, and nothing else."""
+
+from __future__ import annotations
+
+import ast
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[2] / "roofline"
+
+# part -> (parts of roofline it may import, third-party packages it may import)
+ALLOWED: dict[str, tuple[set[str], set[str]]] = {
+    "errors": (set(), set()),
+    "findings": (set(), set()),
+    "cache": (set(), set()),
+    "units": ({"errors"}, {"pint"}),
+    "graph": ({"errors", "findings"}, {"onnx", "google", "numpy"}),
+    "ops": ({"errors", "graph.nodes"}, set()),
+    "precision": ({"graph.nodes"}, set()),
+    "counting": ({"graph.nodes", "ops", "precision"}, set()),
+    "workload": ({"counting", "ops"}, {"numpy"}),
+    "devices": ({"errors", "units", "cache"}, {"numpy", "yaml"}),
+    "model": (set(), {"numpy"}),
+    "evaluate": ({"devices", "model", "workload"}, {"numpy"}),
+    "notes": ({"analysis", "findings", "units"}, {"numpy"}),
+    "verdict": ({"units"}, set()),
+    "analysis": (
+        {"counting", "devices", "errors", "evaluate", "export", "findings", "graph", "notes", "precision", "workload"},
+        {"pandas"},
+    ),
+    "export": ({"analysis", "counting", "devices", "errors", "units", "verdict", "workload"}, {"numpy", "rich"}),
+    "cli": ({"", "analysis", "devices", "errors", "export"}, {"click", "rich"}),
+    "__main__": ({"cli"}, set()),
+    "__init__": ({"analysis", "devices", "errors", "findings"}, set()),
+}
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+
+def part_of(module: str) -> str:
+    """``roofline.graph.load`` -> ``graph``."""
+    return module.partition(".")[2].partition(".")[0]
+
+
+def imports(path: Path) -> list[str]:
+    found = []
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            module = node.module or ""
+            if module in ("roofline", "roofline.devices", "roofline.export", "roofline.graph", "roofline.model"):
+                found += [f"{module}.{a.name}" if (PACKAGE.parent / module.replace(".", "/") / f"{a.name}.py").exists()
+                          or (PACKAGE.parent / module.replace(".", "/") / a.name).is_dir() else module
+                          for a in node.names]  # fmt: skip
+            else:
+                found.append(module)
+    return found
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_imports_point_one_way(path: Path) -> None:
+    relative = path.relative_to(PACKAGE)
+    part = relative.parts[0].removesuffix(".py")
+    inner, outer = ALLOWED[part]
+    for module in imports(path):
+        if module == "roofline" or module.startswith("roofline."):
+            own = part_of(module)
+            fits = own == part or own in inner or any(module.startswith(f"roofline.{i}") for i in inner if "." in i)
+            assert fits, f"{relative} may not import {module}"
+        else:
+            top = module.partition(".")[0]
+            assert top in outer or top in sys.stdlib_module_names, f"{relative} may not import {module}"
+
+
+def loaded_by(code: str) -> set[str]:
+    """Return the top-level modules loaded after running `code` in a new process."""
+    script = f"{code}\nimport sys; print(' '.join(sorted(m for m in sys.modules if '.' not in m)))"
+    environment = {**os.environ, "COLUMNS": "100"}
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=environment, check=True)
+    return set(result.stdout.splitlines()[-1].split())
+
+
+HEAVY = {"onnx", "sympy", "pint", "matplotlib", "plotly", "scipy", "onnx_ir"}
+
+
+def test_help_loads_nothing_heavy() -> None:
+    for arguments in (["--help"], ["analyze", "--help"], ["devices", "--help"], ["--version"]):
+        code = f"from roofline.cli.main import main; assert main({arguments!r}) == 0"
+        assert not loaded_by(code) & HEAVY, arguments
+
+
+def test_importing_the_package_loads_nothing_heavy() -> None:
+    assert not loaded_by("import roofline") & (HEAVY | {"numpy", "yaml", "click"})
+
+
+def test_the_common_path_needs_only_onnx_and_numpy() -> None:
+    model = Path(__file__).parents[1] / "data" / "models" / "resnet18.onnx"
+    code = f"from roofline.cli.main import main; assert main(['analyze', {str(model)!r}, '--device', 'orin-agx']) == 0"
+    loaded = loaded_by(code)
+    assert not loaded & (HEAVY - {"onnx"} | {"rich", "pandas"})
+    assert "onnx" in loaded
