@@ -50,9 +50,9 @@ def write_blocks(blocks: Iterable[str | Table], form: str, output: str | None) -
         lines: list[str] = []
         for block in blocks:
             if isinstance(block, Table):
-                lines += ["", plain(block), ""]
+                lines += ["", plain(block)]
             else:
-                lines.append(_safe(block))
+                lines += ["", *_safe(block).split("\n")] if lines and lines[-1].count("\n") else [_safe(block)]
         write("\n".join(lines), output)
 
 
