@@ -48,11 +48,13 @@ def write_blocks(blocks: Iterable[str | Table], form: str, output: str | None) -
         _to_terminal(blocks)
     else:
         lines: list[str] = []
+        after_table = False
         for block in blocks:
-            if isinstance(block, Table):
-                lines += ["", plain(block)]
-            else:
-                lines += ["", *_safe(block).split("\n")] if lines and lines[-1].count("\n") else [_safe(block)]
+            is_table = isinstance(block, Table)
+            if lines and (is_table or after_table):
+                lines.append("")
+            lines.append(plain(block) if isinstance(block, Table) else _safe(block))
+            after_table = is_table
         write("\n".join(lines), output)
 
 
