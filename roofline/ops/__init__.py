@@ -4,7 +4,19 @@ Importing this package fills `RULES` (what a node really costs) and `PAGODA` (th
 arXiv 2509.20189, reproduced to the digit).
 """
 
-from roofline.ops import contraction, elementwise, movement, norm, recurrent, reduction  # noqa: F401
+from roofline.ops import (  # noqa: F401
+    attention,
+    contraction,
+    einsum,
+    elementwise,
+    movement,
+    norm,
+    quantized,
+    recurrent,
+    reduction,
+    signal,
+    vision,
+)
 from roofline.ops.pagoda import PAGODA
 from roofline.ops.table import FLOPS_PER_MAC, RULES, Cost, Free, Rule, RuleTable
 

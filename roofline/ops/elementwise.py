@@ -42,7 +42,25 @@ FLOPS_PER_ELEMENT: Mapping[str, tuple[int, str]] = {
     "Erf": (1, "erf(x)"),
     "Sin": (1, "sin(x)"),
     "Cos": (1, "cos(x)"),
+    "Tan": (1, "tan(x)"),
+    "Asin": (1, "asin(x)"),
+    "Acos": (1, "acos(x)"),
+    "Atan": (1, "atan(x)"),
+    "Sinh": (1, "sinh(x)"),
+    "Cosh": (1, "cosh(x)"),
     "Tanh": (1, "tanh(x)"),
+    "Asinh": (1, "asinh(x)"),
+    "Acosh": (1, "acosh(x)"),
+    "Atanh": (1, "atanh(x)"),
+    "IsNaN": (1, "x is NaN"),
+    "IsInf": (1, "x is infinite"),
+    "BitShift": (1, "a << b or a >> b"),
+    "BitwiseAnd": (1, "a & b"),
+    "BitwiseOr": (1, "a | b"),
+    "BitwiseXor": (1, "a ^ b"),
+    "BitwiseNot": (1, "~x"),
+    "Hardmax": (1, "x is the first maximum ? 1 : 0"),
+    "Bernoulli": (1, "random < x"),
     "Relu": (1, "max(0, x)"),
     "LeakyRelu": (2, "x < 0 ? alpha * x : x"),
     "PRelu": (2, "x < 0 ? slope * x : x"),
@@ -54,6 +72,9 @@ FLOPS_PER_ELEMENT: Mapping[str, tuple[int, str]] = {
     "Softplus": (3, "log(exp(x) + 1)"),
     "Softsign": (3, "x / (1 + |x|)"),
     "Mish": (5, "x * tanh(log(1 + exp(x)))"),
+    "Celu": (7, "max(0, x) + min(0, alpha * (exp(x / alpha) - 1))"),
+    "ThresholdedRelu": (1, "x > alpha ? x : 0"),
+    "Shrink": (3, "x < -lambd ? x + bias : x > lambd ? x - bias : 0"),
 }
 """Operator -> (FLOP per output element, the definition they are counted in)."""
 
@@ -119,6 +140,26 @@ def gelu(node: Node) -> Cost:
     Source: ONNX operator Gelu.
     """
     per_element = 8 if node.attributes.get("approximate", "none") == "tanh" else 5
+    return cost_of(node, vector_flops=per_element * node.result().elements)
+
+
+@RULES.register("Swish", op_class="elementwise", since=24)
+def swish(node: Node) -> Cost:
+    """x * sigmoid(alpha*x): 5 FLOP per element (sigmoid 4, product), 6 if alpha is not 1.
+
+    Source: ONNX operator Swish.
+    """
+    per_element = 5 + (node.attributes.get("alpha", 1.0) != 1.0)
+    return cost_of(node, vector_flops=per_element * node.result().elements)
+
+
+@RULES.register("SwiGLU", op_class="elementwise", since=28)
+def swiglu(node: Node) -> Cost:
+    """a * sigmoid(alpha*a) * b: 6 FLOP per element, 7 if alpha is not 1.
+
+    Source: ONNX operator SwiGLU.
+    """
+    per_element = 6 + (node.attributes.get("alpha", 1.0) != 1.0)
     return cost_of(node, vector_flops=per_element * node.result().elements)
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from importlib import import_module
 from math import prod
 from typing import Literal, NamedTuple, TypeAlias
 
@@ -76,8 +77,9 @@ class Rule(NamedTuple):
 class RuleTable:
     """Rules keyed by (domain, op type, first opset); the newest not above the model's opset applies."""
 
-    def __init__(self) -> None:
+    def __init__(self, later: Mapping[str, str] | None = None) -> None:
         self._rules: dict[tuple[str, str], list[Rule]] = {}
+        self._later = dict(later or {})
 
     def register(
         self, *op_types: str, op_class: OpClass, since: int = 1, domain: str = ""
@@ -117,16 +119,35 @@ class RuleTable:
         rules.sort(key=lambda rule: rule.since)
 
     def find(self, domain: str, op_type: str, opset: int) -> Rule | None:
-        """Return the newest rule not above `opset`; for an unknown opset (0) the newest rule."""
+        """Return the newest rule not above `opset`; for an unknown opset (0) the newest rule.
+
+        The rules of rare domains are loaded when first looked for.
+        """
         rules = self._rules.get((domain, op_type), ())
+        if not rules and self._load(domain):
+            rules = self._rules.get((domain, op_type), ())
         fitting = [rule for rule in rules if opset == 0 or rule.since <= opset]
         return fitting[-1] if fitting else None
 
+    def _load(self, domain: str) -> bool:
+        module = self._later.pop(domain, None)
+        if module is None:
+            return False
+        import_module(module)
+        return True
+
     def __iter__(self) -> Iterator[Rule]:
-        return (rule for key in sorted(self._rules) for rule in self._rules[key])
+        for domain in list(self._later):
+            self._load(domain)
+        yield from (rule for key in sorted(self._rules) for rule in self._rules[key])
 
 
-RULES = RuleTable()
+RULES = RuleTable(
+    later={
+        "ai.onnx.ml": "roofline.ops.ml",
+        "ai.onnx.preview.training": "roofline.ops.training",
+    }
+)
 """The rules that count what a node really costs."""
 
 
