@@ -60,7 +60,7 @@ def _count(node: Node, policy: PrecisionPolicy, factor: int) -> LayerCount:
     rule = RULES.find(node.domain, node.op_type, node.opset)
     if rule is None:
         return _unsupported(node, f"no rule for {node.qualified_op}")
-    node = policy.apply(node, rule.op_class)
+    node = policy.apply(node, rule.op_class, rule.operands)
     try:
         cost = rule.function(node)
         pagoda = _pagoda(node, factor)
@@ -75,7 +75,7 @@ def _count(node: Node, policy: PrecisionPolicy, factor: int) -> LayerCount:
         node=node,
         status="counted",
         op_class=rule.op_class,
-        precision=policy.of_contraction(node, rule.op_class) if contracts else "",
+        precision=policy.of_contraction(node, rule.op_class, rule.operands) if contracts else "",
         vector_precision=_vector_precision(node),
         cost=cost,
         pagoda=pagoda,

@@ -48,7 +48,7 @@ class PrecisionPolicy(NamedTuple):
     has_tf32: bool = False
     """Whether the processor has a tf32 pipe."""
 
-    def of_contraction(self, node: Node, op_class: str) -> str:
+    def of_contraction(self, node: Node, op_class: str, operands: tuple[int, int] = (0, 1)) -> str:
         """Return the precision in which a contraction computes.
 
         A float32 file runs in tf32 where the processor has it and the runtime uses it (the scope differs per
@@ -57,14 +57,14 @@ class PrecisionPolicy(NamedTuple):
         """
         if self.requested is not None:
             return self.requested
-        stored = self._operand_precision(node)
+        stored = self._operand_precision(node, operands)
         if stored == "fp32" and self.has_tf32 and op_class in _TF32_SCOPE[self.runtime]:
             return "tf32"
         return stored
 
     @staticmethod
-    def _operand_precision(node: Node) -> str:
-        operands = [operand for operand in (node.input(0), node.input(1)) if operand is not None]
+    def _operand_precision(node: Node, positions: tuple[int, int]) -> str:
+        operands = [t for t in map(node.input, positions) if t is not None]
         found = [_BY_DTYPE.get(operand.quantized_as or operand.dtype or "", "") for operand in operands]
         known = [p for p in found if p]
         if len(set(known)) == 1:
@@ -79,11 +79,13 @@ class PrecisionPolicy(NamedTuple):
         dtype = _STORED[self.requested][0 if is_operand else 1]
         return tensor if tensor.dtype == dtype else tensor._replace(dtype=dtype)
 
-    def apply(self, node: Node, op_class: str) -> Node:
+    def apply(self, node: Node, op_class: str, positions: tuple[int, int] = (0, 1)) -> Node:
         """Return the node on tensors as wide as they are stored: contraction operands and the rest differ."""
         if self.requested is None:
             return node
-        operands = {0, 1, 2} if op_class == "recurrent" else {0, 1} if op_class in CONTRACTIONS else set()
+        operands = {0, 1, 2} if op_class in ("recurrent", "attention") else set(positions)
+        if op_class not in CONTRACTIONS:
+            operands = set()
         return node.with_tensors(
             tuple(self.stored(t, is_operand=i in operands) for i, t in enumerate(node.inputs)),
             tuple(self.stored(t) for t in node.outputs),

@@ -25,8 +25,8 @@ def conv_integer(node: Node) -> Cost:
     )
 
 
-@RULES.register("QLinearConv", op_class="convolution")
-@RULES.register("QLinearConv", op_class="convolution", domain="com.microsoft")
+@RULES.register("QLinearConv", op_class="convolution", operands=(0, 3))
+@RULES.register("QLinearConv", op_class="convolution", domain="com.microsoft", operands=(0, 3))
 def qlinear_conv(node: Node) -> Cost:
     """As Conv on 8-bit operands; FLOP = 2*MACs + 5 per output element to requantise, + 1 with a bias.
 
@@ -53,7 +53,7 @@ def matmul_integer(node: Node) -> Cost:
     return cost_of(node, macs=node.result().elements * a[-1], pipe=matmul_pipe(a, b))
 
 
-@RULES.register("QLinearMatMul", op_class="matmul")
+@RULES.register("QLinearMatMul", op_class="matmul", operands=(0, 3))
 def qlinear_matmul(node: Node) -> Cost:
     """As MatMul on 8-bit operands; FLOP = 2*MACs + 5 per result element to requantise.
 

@@ -72,6 +72,8 @@ class Rule(NamedTuple):
     function: CostRule
     doc: str
     """Formula, what is counted, what is not, source."""
+    operands: tuple[int, int] = (0, 1)
+    """Positions of a contraction's two operands: their types decide the precision it computes in."""
 
 
 class RuleTable:
@@ -82,7 +84,12 @@ class RuleTable:
         self._later = dict(later or {})
 
     def register(
-        self, *op_types: str, op_class: OpClass, since: int = 1, domain: str = ""
+        self,
+        *op_types: str,
+        op_class: OpClass,
+        since: int = 1,
+        domain: str = "",
+        operands: tuple[int, int] = (0, 1),
     ) -> Callable[[CostRule], CostRule]:
         """Return a decorator that files a function under one or more operators.
 
@@ -92,7 +99,7 @@ class RuleTable:
 
         def decorate(function: CostRule) -> CostRule:
             for op_type in op_types:
-                self.add(op_type, function, op_class=op_class, since=since, domain=domain)
+                self.add(op_type, function, op_class=op_class, since=since, domain=domain, operands=operands)
             return function
 
         return decorate
@@ -106,6 +113,7 @@ class RuleTable:
         since: int = 1,
         domain: str = "",
         doc: str = "",
+        operands: tuple[int, int] = (0, 1),
     ) -> None:
         """File one rule; `doc` replaces the function's docstring where a factory made the function."""
         doc = doc or (function.__doc__ or "").strip()
@@ -115,7 +123,7 @@ class RuleTable:
         rules = self._rules.setdefault((domain, op_type), [])
         if any(rule.since == since for rule in rules):
             raise RooflineError(f"{domain or 'ai.onnx'}.{op_type} since opset {since} has a rule already")
-        rules.append(Rule(domain, op_type, since, op_class, function, doc))
+        rules.append(Rule(domain, op_type, since, op_class, function, doc, operands))
         rules.sort(key=lambda rule: rule.since)
 
     def find(self, domain: str, op_type: str, opset: int) -> Rule | None:
@@ -146,6 +154,7 @@ RULES = RuleTable(
     later={
         "ai.onnx.ml": "roofline.ops.ml",
         "ai.onnx.preview.training": "roofline.ops.training",
+        "com.microsoft": "roofline.ops.microsoft",
     }
 )
 """The rules that count what a node really costs."""

@@ -179,9 +179,11 @@ def test_free_operators_say_why(op: str) -> None:
 
 
 def test_every_rule_has_a_row_and_says_formula_and_source() -> None:
+    import test_microsoft_rules as microsoft
     import test_more_rules as more
 
     rows = {(row[1], row[0]) for row in (*ROWS, *more.ROWS)} | {("", op) for op in FREE} | set(more.FREE)
+    rows |= {(MS, row[0]) for row in microsoft.ROWS} | {(MS, op) for op in microsoft.FREE}
     for rule in RULES:
         assert (rule.domain, rule.op_type) in rows, f"{rule.op_type} has no golden row"
         assert "Source:" in rule.doc, f"{rule.op_type} does not say where its formula comes from"
