@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from roofline.findings import Finding
+from roofline.model.energy import average_power
 from roofline.units import significant, text
 
 if TYPE_CHECKING:
@@ -165,7 +166,7 @@ def _power(analysis: Analysis) -> Iterator[Finding]:
     if device.power_limit_w is None:
         return
     limit = device.power_limit_w.value
-    power = evaluation.energy_j / evaluation.time_s
+    power = average_power(evaluation.energy_j, evaluation.time_s)
     over = {
         mode.name: float(p) for mode, p in zip(evaluation.modes, power, strict=True) if np.isfinite(p) and p > limit
     }

@@ -77,7 +77,7 @@ class PrecisionPolicy(NamedTuple):
         if self.requested is None or tensor is None or tensor.dtype not in FLOAT_DTYPES:
             return tensor
         dtype = _STORED[self.requested][0 if is_operand else 1]
-        return tensor if tensor.dtype == dtype else tensor._replace(dtype=dtype)
+        return tensor if tensor.dtype == dtype else tensor._replace(dtype=dtype, stored_as="")
 
     def apply(self, node: Node, op_class: str, positions: tuple[int, int] = (0, 1)) -> Node:
         """Return the node on tensors as wide as they are stored: contraction operands and the rest differ."""

@@ -60,6 +60,9 @@ def main(arguments: list[str] | None = None) -> int:
         return _fail(str(error), error.exit_code, debug)
     except click.exceptions.Exit as stop:
         return stop.exit_code
+    except click.exceptions.NoArgsIsHelpError as error:
+        print(error.format_message(), file=sys.stderr)
+        return 2
     except click.UsageError as error:
         command = error.ctx.command_path if error.ctx else "roofline"
         return _fail(f"{one_line(error.format_message())} (see {command} --help)", 2, debug)
@@ -70,6 +73,8 @@ def main(arguments: list[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        return _fail(f"cannot write: {error.strerror or error}", 1, debug)
     except (Exception, RecursionError) as error:
         return _fail(f"unexpected {type(error).__name__}: {one_line(str(error))}; {ISSUES}", 1, debug)
 

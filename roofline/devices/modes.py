@@ -27,12 +27,15 @@ def find_mode(device: DeviceSpec, text: str | None) -> PowerMode:
     settings = [part for part in parts if "=" in part]
     if not settings:
         return mode
-    knobs = dict(mode.knobs)
+    knobs, given = dict(mode.knobs), set()
     for setting in settings:
         name, _, value = (s.strip() for s in setting.partition("="))
         knob = device.knobs.get(name)
         if knob is None:
             raise DeviceError(f"no knob {name!r}", where=f"--mode {text}", expected=", ".join(device.knobs))
+        if name in given:
+            raise DeviceError(f"{name} is set twice", where=f"--mode {text}", expected="one value for it")
+        given.add(name)
         knobs[name] = _settable(knob, value, f"--mode {text}")
     name = ",".join([mode.name, *(f"{k}={show_knob(k, v)}" for k, v in knobs.items() if v != mode.knobs[k])])
     if knobs == dict(mode.knobs):
@@ -50,8 +53,7 @@ def _named(device: DeviceSpec, text: str) -> PowerMode:
     for mode in device.modes:
         if wanted == _plain(mode.name) or (mode.id is not None and text == str(mode.id)):
             return mode
-    short = [m for m in device.modes if wanted and wanted in re.split(r"[_\s]", m.name.lower())]
-    close = short or [m for m in device.modes if wanted and _plain(m.name).endswith(wanted)]
+    close = [m for m in device.modes if wanted in _parts(m.name)]
     if len(close) == 1:
         return close[0]
     names = ", ".join(mode.name for mode in device.modes)
@@ -60,6 +62,12 @@ def _named(device: DeviceSpec, text: str) -> PowerMode:
             f"{text!r} fits {', '.join(m.name for m in close)}", where="--mode", expected="one of them in full"
         )
     raise DeviceError(f"{device.id} has no mode {text!r}", where="--mode", expected=f"one of {names}")
+
+
+def _parts(name: str) -> set[str]:
+    """Return the words of a mode's name, and numbers of watts without their W: 30w, 30."""
+    words = set(re.split(r"[_\s-]", name.lower()))
+    return words | {word[:-1] for word in words if re.fullmatch(r"\d+w", word)}
 
 
 def _plain(text: str) -> str:

@@ -45,6 +45,9 @@ class Section:
         value = self._data.get(key, _MISSING)
         if value is _MISSING:
             if default is _MISSING:
+                near = difflib.get_close_matches(key, set(self._data) - self._asked, 1)
+                if near:
+                    raise self.error(f"unknown key {near[0]!r}", hint=f"did you mean {key!r}?")
                 raise self.error(f"{key!r} is missing", hint="add it; every key of the format is in CONTRIBUTING.md")
             return default
         kinds = kind if isinstance(kind, tuple) else (kind,)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from roofline.errors import BindingError, ShapeError
 from roofline.findings import Finding
+from roofline.graph.dims import NotAnExpressionError, Tree, evaluate, names_in, parse_dim
 
 if TYPE_CHECKING:
     import onnx
 
 _BATCH = re.compile(r"(?:n|b|bs|[a-z_]*batch(?:_?(?:size|dim|axis))?)", re.IGNORECASE)
+_PLAIN = re.compile(r"[A-Za-z_][\w.]*")
 MAX_DIM = 2**40
 """Largest dimension taken seriously; beyond it a value is a typing error or a hostile file."""
 
@@ -87,76 +90,125 @@ def _check_dim(value: object, name: str) -> None:
         )
 
 
+class _FreeDim(NamedTuple):
+    """One dimension of an input that the file leaves open."""
+
+    place: str
+    """``input[0]``."""
+    axis: int
+    symbol: str
+    """What the file calls it; empty if it has no name."""
+    tree: Tree | None
+    """Its expression, if it is more than a name."""
+    dim: Any
+    """The protobuf message to write the size into."""
+
+
 def bind_inputs(graph: onnx.GraphProto, bindings: Bindings) -> tuple[list[Finding], int | None]:
     """Write the bound values into the input shapes of `graph` (which is changed).
 
-    A leading symbol named like a batch is taken as 1 when nothing binds it, with a finding. Every other
-    free dimension without a value is noted in ``bindings.missing``.
+    A leading symbol shared by the inputs and named like a batch is taken as 1 when nothing binds it, with a
+    finding. A dimension such as ``batch*seq`` follows from its names. Every other free dimension without a value is
+    noted in ``bindings.missing``.
 
     Returns:
-        Findings, and the batch size: the leading dimension shared by the inputs that have one (None if
-        they differ, or if no input has a leading dimension).
+        Findings, and the batch size: the size of a symbol named like a batch, else the leading dimension that the
+        inputs share (None if they differ, or if no input has a leading dimension).
 
     Raises:
         BindingError: a binding contradicts the file, or names nothing.
     """
     weights = {t.name for t in graph.initializer}
     inputs = [i for i in graph.input if i.name not in weights and i.type.HasField("tensor_type")]
-    findings: list[Finding] = []
-    symbols: set[str] = set()
-    assumed: dict[str, int] = {}
     for value in inputs:
         _apply_shape(value, bindings)
-    for value in inputs:
-        if not value.type.tensor_type.HasField("shape"):
-            bindings.missing.setdefault(f"--shapes {value.name}:...", f"input {value.name} has no shape")
-            continue
-        for axis, dim in enumerate(value.type.tensor_type.shape.dim):
-            if dim.HasField("dim_value"):
-                _check_declared(value.name, axis, dim.dim_value)
-                _contradiction(f"{value.name}[{axis}]", bindings, dim.dim_value)
-                continue
-            symbols.add(dim.dim_param or f"{value.name}[{axis}]")
-            size = _size_of(value.name, axis, dim.dim_param, bindings)
-            if size is None and axis == 0 and _BATCH.fullmatch(dim.dim_param):
-                assumed[dim.dim_param] = size = 1
-                bindings.values[dim.dim_param] = size
-                bindings.used[dim.dim_param] = size
-            if size is None:
-                name = dim.dim_param or f"{value.name}[{axis}]"
-                bindings.missing.setdefault(name, f"dimension {axis} of input {value.name}")
-            else:
-                dim.dim_value = size
-    for value in inputs:  # a symbol assumed after its first, non-leading, occurrence
-        for dim in value.type.tensor_type.shape.dim:
-            if not dim.HasField("dim_value") and dim.dim_param in assumed:
-                bindings.missing.pop(dim.dim_param, None)
-                dim.dim_value = assumed[dim.dim_param]
-    for name in assumed:
-        findings.append(
-            Finding(
-                code="batch-assumed",
-                where=name,
-                message=f"{name}=1 (assumed): the file leaves the batch size open",
-                hint=f"bind it: --bind {name}=8",
-                strict=True,
-            )
-        )
+    free = [dim for value in inputs for dim in _free_dims(value, bindings)]
+    for dim in free:
+        _bind_by_place(dim, bindings)
+    findings = _assume_batch(free, bindings)
+    for dim in free:
+        size = _size_of(dim, bindings)
+        if size is not None:
+            dim.dim.dim_value = size
     _forget_declared_outputs(graph)
-    bindings.symbols.update(symbols)
-    return findings, _batch(inputs)
+    return findings, _batch(inputs, free, bindings)
 
 
-def _size_of(tensor: str, axis: int, symbol: str, bindings: Bindings) -> int | None:
-    """Return the bound size of one dimension, by its position or by its name."""
-    size = bindings.take(f"{tensor}[{axis}]")
-    if size is None:
-        return bindings.take(symbol) if symbol else None
-    if symbol:
-        known = bindings.values.get(symbol)
-        if known is not None and known != size:
-            raise BindingError(f"{tensor}[{axis}]={size} contradicts {symbol}={known}", names=(symbol,), where="--bind")
-        bindings.values[symbol] = bindings.used[symbol] = size
+def _free_dims(value: onnx.ValueInfoProto, bindings: Bindings) -> Iterator[_FreeDim]:
+    """Yield the open dimensions of one input, after checking those that the file fixes."""
+    tensor = value.type.tensor_type
+    if not tensor.HasField("shape"):
+        bindings.missing.setdefault(f"--shapes {value.name}:...", f"input {value.name} has no shape")
+        return
+    for axis, dim in enumerate(tensor.shape.dim):
+        place, symbol = f"{value.name}[{axis}]", dim.dim_param
+        if dim.HasField("dim_value"):
+            _check_declared(value.name, axis, dim.dim_value)
+            _contradiction(place, bindings, dim.dim_value)
+            continue
+        tree = None
+        if symbol and not _PLAIN.fullmatch(symbol):
+            with contextlib.suppress(NotAnExpressionError):
+                tree = parse_dim(symbol)
+                bindings.symbols.update(names_in(tree))
+        if tree is None:
+            bindings.symbols.add(symbol or place)
+        yield _FreeDim(place, axis, symbol, tree, dim)
+
+
+def _bind_by_place(dim: _FreeDim, bindings: Bindings) -> None:
+    """Let ``input[0]=8`` settle the symbol that stands there."""
+    size = bindings.take(dim.place)
+    if size is None or not dim.symbol:
+        return
+    known = bindings.values.get(dim.symbol)
+    if known is not None and known != size:
+        raise BindingError(f"{dim.place}={size} contradicts {dim.symbol}={known}", names=(dim.symbol,), where="--bind")
+    bindings.values[dim.symbol] = bindings.used[dim.symbol] = size
+
+
+def _assume_batch(free: list[_FreeDim], bindings: Bindings) -> list[Finding]:
+    """Take the leading symbol that the inputs share as 1, if it is named like a batch and nothing binds it."""
+    leading = {dim.symbol for dim in free if dim.axis == 0}
+    name = leading.pop() if len(leading) == 1 else ""
+    if not _BATCH.fullmatch(name) or name in bindings.values:
+        return []
+    bindings.values[name] = bindings.used[name] = 1
+    return [
+        Finding(
+            code="batch-assumed",
+            where=name,
+            message=f"{name}=1 (assumed): the file leaves the batch size open",
+            hint=f"bind it: --bind {name}=8",
+            strict=True,
+        )
+    ]
+
+
+def _size_of(dim: _FreeDim, bindings: Bindings) -> int | None:
+    """Return the size of a free dimension, or note what is missing to know it."""
+    given = bindings.take(dim.symbol or dim.place)
+    if dim.tree is None:
+        if given is None:
+            bindings.missing.setdefault(dim.symbol or dim.place, f"dimension {dim.axis} of {dim.place}")
+        return given
+    names = sorted(names_in(dim.tree))
+    open_names = [name for name in names if name not in bindings.values]
+    if open_names and given is None:
+        for name in open_names:
+            bindings.missing.setdefault(name, f"in {dim.symbol}, dimension {dim.axis} of {dim.place}")
+        return None
+    if open_names:
+        return given
+    for name in names:
+        bindings.take(name)
+    try:
+        size = evaluate(dim.tree, bindings.values)
+    except ValueError as error:
+        raise BindingError(f"{dim.symbol} has no size: {error}", names=tuple(names), where=dim.place) from None
+    if given is not None and given != size:
+        raise BindingError(f"{dim.symbol}={given} contradicts its names: it is {size}", names=(dim.symbol,))
+    _check_dim(size, f"{dim.place} ({dim.symbol})")
     return size
 
 
@@ -212,7 +264,10 @@ def _forget_declared_outputs(graph: onnx.GraphProto) -> None:
             value.type.tensor_type.ClearField("shape")
 
 
-def _batch(inputs: list[onnx.ValueInfoProto]) -> int | None:
+def _batch(inputs: list[onnx.ValueInfoProto], free: list[_FreeDim], bindings: Bindings) -> int | None:
+    named = {bindings.values.get(dim.symbol) for dim in free if _BATCH.fullmatch(dim.symbol)}
+    if len(named) == 1:
+        return named.pop()
     leading = {
         value.type.tensor_type.shape.dim[0].dim_value
         for value in inputs

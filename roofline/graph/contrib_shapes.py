@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from roofline.graph.shape_math import matmul_shape, transposed
+
 Type = tuple[int, tuple[int, ...]]
 """(element type as in ``TensorProto.DataType``, shape)."""
 
@@ -33,29 +35,9 @@ def fused_matmul(inputs: Sequence[Type | None], attributes: Mapping[str, Any], c
     """MatMul after the transpositions that ``transA``, ``transB``, ``transBatchA``, ``transBatchB`` ask for."""
     dtype, a = _known(inputs, 0)
     _, b = _known(inputs, 1)
-    a = _transposed(a, bool(attributes.get("transA")), bool(attributes.get("transBatchA")))
-    b = _transposed(b, bool(attributes.get("transB")), bool(attributes.get("transBatchB")))
+    a = transposed(a, bool(attributes.get("transA")), bool(attributes.get("transBatchA")))
+    b = transposed(b, bool(attributes.get("transB")), bool(attributes.get("transBatchB")))
     return [(dtype, matmul_shape(a, b))]
-
-
-def _transposed(shape: tuple[int, ...], last: bool, batch: bool) -> tuple[int, ...]:
-    if batch and len(shape) > 2:  # the leading axis moves to just before the last one
-        shape = (*shape[1:-1], shape[0], shape[-1])
-    return (*shape[:-2], shape[-1], shape[-2]) if last and len(shape) > 1 else shape
-
-
-def matmul_shape(a: tuple[int, ...], b: tuple[int, ...]) -> tuple[int, ...]:
-    """Return the shape of ``numpy.matmul`` of the two shapes."""
-    rows = () if len(a) == 1 else (a[-2],)
-    columns = () if len(b) == 1 else (b[-1],)
-    return (*broadcast(a[:-2], b[:-2]), *rows, *columns)
-
-
-def broadcast(a: tuple[int, ...], b: tuple[int, ...]) -> tuple[int, ...]:
-    """Return the shape of two operands broadcast together."""
-    longer, shorter = (a, b) if len(a) >= len(b) else (b, a)
-    head = len(longer) - len(shorter)
-    return longer[:head] + tuple(y if x == 1 else x for x, y in zip(longer[head:], shorter, strict=True))
 
 
 def fused_gemm(inputs: Sequence[Type | None], attributes: Mapping[str, Any], count: int) -> list[Type | None]:

@@ -147,7 +147,7 @@ def evaluate(
         is_small: whether the outputs are known to be small; else only operators whose result cannot outgrow
             their inputs are tried.
     """
-    if node.op_type in _NEVER:
+    if node.op_type in _NEVER or node.domain not in ("", "ai.onnx"):
         return None
     try:
         if node.op_type == "Cast":
@@ -156,7 +156,7 @@ def evaluate(
             return [np.asarray(inputs[0]).astype(tensor_dtype_to_np_dtype(attributes["to"]))]
         if node.op_type == "ConstantOfShape":
             return _constant_of_shape(node, inputs)
-        rule = _NUMPY.get(node.op_type) if node.domain in ("", "ai.onnx") else None
+        rule = _NUMPY.get(node.op_type)
         if rule is not None:
             if isinstance(rule, np.ufunc) and _broadcast_size(inputs) > MAX_ELEMENTS:
                 return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import mmap
 import os
+import stat
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -28,7 +29,7 @@ EXPORT_HINTS = {
     ".pb": "convert it: python -m tf2onnx.convert --graphdef model.pb --output model.onnx",
     ".safetensors": "it holds weights without a graph; export the model to ONNX",
 }
-_TEXT_STARTS = (b"{", b"<", b"ir_version", b"graph", b"#", b"//", b"producer")
+_PRINTABLE = frozenset(range(32, 127)) | frozenset(b"\t\n\r")
 
 
 def load_proto(model: Any) -> tuple[onnx.ModelProto, str]:
@@ -53,7 +54,8 @@ def load_proto(model: Any) -> tuple[onnx.ModelProto, str]:
         raise ModelFileError(f"{path.suffix} is not an ONNX file", where=where, expected="a .onnx file", hint=hint)
     try:
         with path.open("rb") as file:
-            if os.fstat(file.fileno()).st_size == 0:
+            status = os.fstat(file.fileno())
+            if stat.S_ISREG(status.st_mode) and status.st_size == 0:
                 raise ModelFileError("the file is empty", where=where, expected="an ONNX model")
             contents = _contents(file)
             stripped = _check_kind(memoryview(contents), where, _releaser(contents))
@@ -105,7 +107,11 @@ def _check_kind(data: memoryview, where: str, skipped: Callable[[int], None] | N
     if head[4:8] in (b"ORTM", b"TFL3"):
         kind = ".ort" if head[4:8] == b"ORTM" else ".tflite"
         raise ModelFileError(f"this is a {kind} file", where=where, hint=EXPORT_HINTS[kind])
-    if head.lstrip().startswith(_TEXT_STARTS):
+    if head.startswith(b"version https://git-lfs"):
+        raise ModelFileError(
+            "this is a Git LFS pointer, not the model", where=where, hint="fetch the model: git lfs pull"
+        )
+    if all(byte in _PRINTABLE for byte in head):
         raise ModelFileError(
             "this is text",
             where=where,
@@ -133,6 +139,10 @@ def _check_model(proto: onnx.ModelProto, where: str) -> onnx.ModelProto:
 
     if proto.ir_version <= 0 or not proto.HasField("graph"):
         raise ModelFileError("this is no ONNX model: it has no graph", where=where, expected="an ONNX model")
+    if not proto.opset_import:
+        raise ModelFileError(
+            "the model names no opset", where=where, expected="an opset_import", hint="export it again"
+        )
     newest = onnx_opset_version()
     for entry in proto.opset_import:
         if entry.domain in ("", "ai.onnx") and not 1 <= entry.version <= newest:

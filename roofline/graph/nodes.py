@@ -49,6 +49,9 @@ class TensorInfo(NamedTuple):
     """For a static tensor made from one initialiser by copying: the name of that initialiser."""
     quantized_as: str = ""
     """Type of the tensor that DequantizeLinear made it from, if one did."""
+    stored_as: str = ""
+    """Type in which a constant is stored where that is narrower than its own: it was cast or dequantised from it,
+    and whatever reads it can read it in that form."""
     value: tuple[Any, ...] | None = None
     """Its elements in row-major order, where they are few and known before the run."""
 
@@ -71,7 +74,7 @@ class TensorInfo(NamedTuple):
     @property
     def nbytes(self) -> Dim:
         """Stored bytes: 4-bit types are packed two to a byte, the last byte rounded up."""
-        return packed_bytes(self.elements, self.dtype or "")
+        return packed_bytes(self.elements, self.stored_as or self.dtype or "")
 
 
 def packed_bytes(elements: Dim, dtype: str) -> Dim:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from roofline.errors import ModelFileError, ShapeError
 from roofline.findings import Finding
 from roofline.graph.bind import Bindings, bind_inputs
 from roofline.graph.load import load_proto
@@ -15,6 +16,9 @@ from roofline.graph.nodes import FLOAT_DTYPES, Graph, Node, TensorInfo
 from roofline.graph.raw import RawNode, ordered, raw_node
 from roofline.graph.shapes import Inference, open_axes
 from roofline.graph.trace import free_reasons, trace_tensors, with_value
+
+if TYPE_CHECKING:
+    import onnx
 
 
 def read_graph(
@@ -36,12 +40,11 @@ def read_graph(
     """
     proto, path = load_proto(model)
     if proto.functions:
-        from onnx.inliner import inline_local_functions
-
-        proto = inline_local_functions(proto)
+        proto = _inlined(proto, path)
     bound = Bindings(bindings, shapes)
     findings, batch = bind_inputs(proto.graph, bound)
     bound.refuse_missing(path)
+    _refuse_dangling(proto.graph, path)
     nodes = ordered([raw_node(node, index) for index, node in enumerate(proto.graph.node)], path)
     inference = Inference(proto, bound)
     with np.errstate(all="ignore"):  # folding a 0/0 is no news: the value is then simply not known
@@ -75,6 +78,35 @@ def read_graph(
         ),
         findings,
     )
+
+
+def _refuse_dangling(graph: onnx.GraphProto, path: str) -> None:
+    """Raise for a name that is read, or promised as an output, and produced by nothing."""
+    known = {i.name for i in graph.input} | {t.name for t in graph.initializer}
+    known |= {s.values.name for s in graph.sparse_initializer}
+    known.update(name for node in graph.node for name in node.output)
+    for node in graph.node:
+        for name in node.input:
+            if name and name not in known:
+                label = node.name or node.op_type
+                raise ShapeError(f"node {label!r} reads {name!r}, which nothing produces", where=path, hint=_AGAIN)
+    for output in graph.output:
+        if output.name not in known:
+            raise ShapeError(f"nothing produces the output {output.name!r}", where=path, hint=_AGAIN)
+
+
+_AGAIN = "the file is damaged; export it again"
+
+
+def _inlined(model: onnx.ModelProto, path: str) -> onnx.ModelProto:
+    """Return the model with its local functions written out."""
+    from onnx.inliner import inline_local_functions
+
+    try:
+        return inline_local_functions(model)
+    except Exception as error:  # noqa: BLE001 - the library raises several kinds
+        reason = str(error).strip().split("\n")[0]
+        raise ModelFileError("its local functions cannot be opened", where=path, hint=reason) from None
 
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})

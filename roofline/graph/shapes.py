@@ -119,7 +119,7 @@ class Inference:
         from onnx.shape_inference import infer_shapes
 
         try:
-            inferred = infer_shapes(model, data_prop=True)
+            inferred = infer_shapes(model)  # without data_prop: it would allocate a Range of any length
         except Exception:  # noqa: BLE001 - one bad node can make it give up; the walk below still settles the rest
             return
         for value in (*inferred.graph.value_info, *inferred.graph.output):
@@ -131,7 +131,7 @@ class Inference:
 
         Call it for the nodes in an order in which inputs come before their readers.
         """
-        if node.op_type == "Constant" and not node.inputs:
+        if node.op_type == "Constant" and not node.inputs and not node.domain:
             self._constant(node)
             return
         self._evaluate(node)
@@ -197,7 +197,7 @@ class Inference:
                     self._add(name, self.types[name])
 
     def _evaluate(self, node: RawNode) -> None:
-        if node.op_type in ("Shape", "Size"):
+        if node.op_type in ("Shape", "Size") and not node.domain:
             self._evaluate_shape(node)
             return
         known = self.values
@@ -221,7 +221,7 @@ class Inference:
                     self._add_plain(name, (np_dtype_to_tensor_dtype(value.dtype), value.shape))
 
     def _evaluate_shape(self, node: RawNode) -> None:
-        plain = self.known.get(node.inputs[0])
+        plain = self.known.get(node.inputs[0]) if node.inputs else None
         if plain is None:
             return
         shape = plain[1]

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from math import prod
 from typing import TYPE_CHECKING
 
-from roofline.graph.nodes import DTYPES, Origin, TensorInfo
+from roofline.graph.nodes import BITS, DTYPES, Origin, TensorInfo
 from roofline.graph.raw import RawNode
 from roofline.graph.shapes import Inference
 
@@ -17,7 +17,7 @@ UNUSED = "unused: no output of the model needs it"
 CONSTANT = "constant: depends only on initialisers"
 SHAPE = "shape arithmetic: depends only on shapes"
 
-_COPIES = frozenset({"Identity", "Reshape", "Squeeze", "Unsqueeze", "Flatten", "Transpose", "Cast"})
+_COPIES = frozenset({"Identity", "Reshape", "Squeeze", "Unsqueeze", "Flatten", "Transpose", "Cast", "DequantizeLinear"})
 _STATEFUL = frozenset(
     {"RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Multinomial", "Bernoulli"}
 )
@@ -30,9 +30,10 @@ def trace_tensors(graph: onnx.GraphProto, nodes: Sequence[RawNode], inference: I
     known, tensors = inference.known, {}
     unknown = (0, None)
 
-    def info(name: str, origin: Origin, root: str = "", quantized_as: str = "") -> TensorInfo:
+    def info(name: str, origin: Origin, root: str = "", quantized_as: str = "", stored_as: str = "") -> TensorInfo:
         code, shape = known.get(name) or unknown
-        return TensorInfo(name, DTYPES[code] if 0 < code < len(DTYPES) else None, shape, origin, root, quantized_as)
+        dtype = DTYPES[code] if 0 < code < len(DTYPES) else None
+        return TensorInfo(name, dtype, shape, origin, root, quantized_as, stored_as)
 
     for tensor in graph.initializer:
         tensors[tensor.name] = info(tensor.name, "initializer", tensor.name)
@@ -42,16 +43,19 @@ def trace_tensors(graph: onnx.GraphProto, nodes: Sequence[RawNode], inference: I
         if value.name not in tensors:  # before IR 4 initialisers are listed among the inputs too
             tensors[value.name] = info(value.name, "input")
     for node in nodes:
-        origin, root, quantized_as = _origin(node, tensors), "", ""
-        if origin != "data" or node.op_type == "DequantizeLinear":
-            source = tensors.get(node.inputs[0]) if node.inputs else None
-            if source is not None and node.op_type == "DequantizeLinear":
-                root, quantized_as = source.root, source.dtype or ""
-            elif source is not None and node.op_type in _COPIES:
-                root = source.root
+        origin = _origin(node, tensors)
+        source = tensors.get(node.inputs[0]) if node.inputs else None
+        root = quantized_as = stored_as = ""
+        if source is not None and node.op_type == "DequantizeLinear":
+            quantized_as = source.dtype or ""
+        if source is not None and origin == "constant" and not node.domain and node.op_type in _COPIES:
+            root, stored_as = source.root, source.stored_as or source.dtype or ""
+            quantized_as = quantized_as or source.quantized_as
         for name in node.outputs:
             if name:
-                tensors[name] = info(name, origin, root, quantized_as)
+                made = info(name, origin, root, quantized_as, stored_as)
+                is_narrower = stored_as and made.dtype and BITS[stored_as] < BITS[made.dtype]
+                tensors[name] = made if is_narrower else made._replace(stored_as="")
     return tensors
 
 

@@ -7,6 +7,7 @@ not discounted.
 from __future__ import annotations
 
 from roofline.graph.nodes import Dim, Node, Shape
+from roofline.graph.shape_math import transposed
 from roofline.ops.elementwise import activation_flops
 from roofline.ops.table import RULES, Cost, Pipe, cost_of, elements
 
@@ -24,6 +25,9 @@ def conv(node: Node) -> Cost:
     out = node.result()
     group = node.attributes.get("group", 1)
     depthwise = group > 1 and weight[1] == 1
+    channels = (node.tensor(0).shape or (0, 0))[1]
+    if node.op_type == "Conv" and not node.domain and channels != weight[1] * group:
+        raise ValueError(f"{channels} channels against a weight for {group} groups of {weight[1]}")
     return cost_of(
         node,
         macs=out.elements * elements(weight[1:]),
@@ -83,10 +87,9 @@ def fused_matmul(node: Node) -> Cost:
     Counted: the product, and one multiplication per result element if alpha is not 1.
     Source: com.microsoft.FusedMatMul in ONNX Runtime's ContribOperators.md.
     """
-    a = node.tensor(0).shape or ()
-    transposed = node.attributes.get("transA", 0)
-    inner = a[-2] if transposed and len(a) > 1 else a[-1]
-    out = node.result()
+    attributes = node.attributes
+    a = transposed(node.tensor(0).shape or (), bool(attributes.get("transA")), bool(attributes.get("transBatchA")))
+    inner, out = a[-1], node.result()
     rows = out.shape[-2] if out.shape and len(out.shape) > 1 else 1
     scaled = node.attributes.get("alpha", 1.0) != 1.0
     return cost_of(

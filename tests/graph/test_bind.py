@@ -10,6 +10,7 @@ from conftest import build_model
 from onnx import helper
 
 from roofline.errors import BindingError, ShapeError
+from roofline.graph.dims import NotAnExpressionError, evaluate, parse_dim
 from roofline.graph.read import read_graph
 
 
@@ -63,6 +64,52 @@ def test_nothing_else_is_assumed(shape: list[Any]) -> None:
 def test_an_assumed_symbol_holds_in_every_place() -> None:
     graph, _ = read_graph(model([3, "batch"], ["batch", 2]))
     assert graph.tensors["y0"].shape == (3, 1)
+
+
+def test_a_leading_symbol_that_inputs_do_not_share_is_asked_for() -> None:
+    with pytest.raises(BindingError) as caught:
+        read_graph(model(["batch", 3], ["n", 2]))
+    assert caught.value.names == ("batch", "n")
+
+
+def test_expressions_follow_from_their_names() -> None:
+    source = model(["batch", "seq"], ["batch*seq", "past + seq"], ["floor(seq/2)+1", 3])
+    with pytest.raises(BindingError) as caught:
+        read_graph(source)
+    assert caught.value.names == ("batch", "seq", "past")
+    graph, _ = read_graph(source, {"batch": 2, "seq": 5, "past": 4})
+    assert graph.tensors["y1"].shape == (10, 9) and graph.tensors["y2"].shape == (3, 3)
+    with pytest.raises(BindingError, match="contradicts its names: it is 10"):
+        read_graph(source, {"batch": 2, "seq": 5, "past": 4, "batch*seq": 7})
+    with pytest.raises(BindingError, match="no whole number"):
+        read_graph(model(["seq/2"]), {"seq": 5})
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [
+        ("2*(a + b) - 1", 13), ("a**2", 16), ("max(a, b, 9)", 9), ("ceil(a/3)", 2), ("-a + 7", 3), ("a % 3", 1),
+        ("b//2", 1), ("10 - 2 - 3", 5), ("12/3/2", 2), ("2**3**1", 8),
+    ],
+)  # fmt: skip
+def test_arithmetic_of_expressions(text: str, size: int) -> None:
+    assert evaluate(parse_dim(text), {"a": 4, "b": 3}) == size
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["__import__('os').system('x')", "a if b else c", "a[0]", "lambda: 1", "a.b()", "exec(a)", "1e5", "a +", "(a",
+     "max()", "floor(a, b)", "a, b", "(" * 200 + "a" + ")" * 200, "a" * 600, "'a'", "a;b"],
+)  # fmt: skip
+def test_nothing_else_is_an_expression(text: str) -> None:
+    with pytest.raises(NotAnExpressionError):
+        parse_dim(text)
+
+
+@pytest.mark.parametrize("text", ["a/0", "a//(b-b)", "9**9", "a**(0-1)"])
+def test_expressions_without_a_size(text: str) -> None:
+    with pytest.raises(ValueError, match=r"zero|power"):
+        evaluate(parse_dim(text), {"a": 4, "b": 3})
 
 
 def test_every_missing_dimension_is_named_at_once() -> None:

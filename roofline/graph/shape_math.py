@@ -1,0 +1,30 @@
+"""Arithmetic on shapes that reading and counting share."""
+
+from __future__ import annotations
+
+
+def transposed(shape: tuple[int, ...], last: bool, batch: bool) -> tuple[int, ...]:
+    """Return the shape after com.microsoft.FusedMatMul's transpositions.
+
+    Args:
+        shape: (..., M, K).
+        last: swap the last two axes (``transA``, ``transB``).
+        batch: first move the leading axis to just before the last one (``transBatchA``, ``transBatchB``).
+    """
+    if batch and len(shape) > 2:
+        shape = (*shape[1:-1], shape[0], shape[-1])
+    return (*shape[:-2], shape[-1], shape[-2]) if last and len(shape) > 1 else shape
+
+
+def matmul_shape(a: tuple[int, ...], b: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the shape of ``numpy.matmul`` of the two shapes."""
+    rows = () if len(a) == 1 else (a[-2],)
+    columns = () if len(b) == 1 else (b[-1],)
+    return (*broadcast(a[:-2], b[:-2]), *rows, *columns)
+
+
+def broadcast(a: tuple[int, ...], b: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the shape of two operands broadcast together."""
+    longer, shorter = (a, b) if len(a) >= len(b) else (b, a)
+    head = len(longer) - len(shorter)
+    return longer[:head] + tuple(y if x == 1 else x for x, y in zip(longer[head:], shorter, strict=True))
