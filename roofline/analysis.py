@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,6 +22,8 @@ from roofline.graph.read import read_graph
 from roofline.notes import findings_about
 from roofline.precision import PRECISIONS, RUNTIMES, PrecisionPolicy
 from roofline.workload import Workload, build_workload
+
+_LOG = logging.getLogger(__name__)
 
 TRAFFIC_MODELS = ("unfused", "pagoda")
 DEFAULT_TRAFFIC = "unfused"
@@ -145,13 +148,17 @@ def analyze(
     _check_options(precision, phase, traffic, runtime, clocks, calibration)
     spec = load_device(device) if device is not None else None
     chosen = _processor(spec, processor, runtime) if spec else None
+    if chosen is not None and precision is not None:
+        _refuse_unknown_rate(spec, chosen, precision)
     policy = PrecisionPolicy(
         requested=precision,
         runtime=runtime,
         has_tf32=chosen is not None and ("matrix", "tf32") in chosen.pipes,
     )
     graph, findings = read_graph(model, bindings, shapes)
+    _LOG.info("read %s: %d nodes, %d tensors", graph.path, len(graph.nodes), len(graph.tensors))
     counts = count_layers(graph, policy, phase)
+    _LOG.info("counted %d of %d nodes", sum(c.status == "counted" for c in counts), len(counts))
     pipes = tuple(chosen.pipes) if chosen else ()
     cache = spec.cache_bytes.value if spec and spec.cache_bytes else None
     workload = build_workload(counts, traffic, pipes, cache)
@@ -160,6 +167,7 @@ def analyze(
     if spec is not None and chosen is not None:
         energy = choose_energy_set(spec, chosen.name, _contraction_precisions(counts), clocks)
         modes = (find_mode(spec, mode), *spec.modes)
+        _LOG.info("%s, %s, energy set %s", spec.path, modes[0].name, energy.name if energy else "none")
         evaluation = evaluate(
             workload, _for_energy(energy, workload, counts, pipes, cache), least, spec, chosen, modes, energy
         )
@@ -226,6 +234,16 @@ def _check_options(
         )
 
 
+def _refuse_unknown_rate(device: DeviceSpec | None, processor: Processor, precision: str) -> None:
+    known = {p for _, p in processor.pipes}
+    if precision not in known and not (precision == "tf32" and "fp32" in known):
+        raise DeviceError(
+            f"the {precision} rate of its {processor.name} is not known",
+            where=f"{device.id if device else ''}: --precision",
+            expected=", ".join(sorted(known)),
+        )
+
+
 def _processor(device: DeviceSpec, name: str | None, runtime: str | None) -> Processor:
     wanted = name or ("cpu" if runtime == "ort-cpu" else "gpu" if "gpu" in device.processors else "cpu")
     found = device.processors.get(wanted)
@@ -239,7 +257,9 @@ def _processor(device: DeviceSpec, name: str | None, runtime: str | None) -> Pro
 
 
 def _contraction_precisions(counts: Sequence[LayerCount]) -> set[str]:
-    return {count.precision for count in counts if count.precision}
+    """Return the precisions of the contractions; without any, those of the other work."""
+    found = {count.precision for count in counts if count.precision}
+    return found or {count.vector_precision for count in counts if count.status == "counted"} or {"fp32"}
 
 
 def _summary(counts: Sequence[LayerCount], requested: str | None) -> str:

@@ -113,14 +113,17 @@ def _energy(analysis: Analysis) -> Iterator[Finding]:
     assert evaluation is not None and device is not None and processor is not None
     energy = evaluation.energy_set
     if energy is None:
-        known = {p for s in device.energy if s.processor == processor.name for p in s.precisions}
-        covered = ", ".join(sorted(known)) or "nothing"
+        there = [s for s in device.energy if s.processor == processor.name]
+        same = sorted({p for s in there if s.clocks == analysis.clocks for p in s.precisions})
+        hint = f"it has them for {', '.join(same)}: try --precision {same[0]}" if same else ""
+        if there and not same:
+            hint = f"it has them for clocks {there[0].clocks}: try --clocks {there[0].clocks}"
         yield Finding(
             code="energy-unknown",
             where=f"{device.id}: {processor.name}, {analysis.precision}, clocks {analysis.clocks}",
             message=f"no energy: the device file has no coefficients for {analysis.precision} on the "
-            f"{processor.name} with {analysis.clocks} clocks (it has: {covered}, locked)",
-            hint=f"try --precision {sorted(known)[0]}" if known else "",
+            f"{processor.name} with {analysis.clocks} clocks",
+            hint=hint or f"it has none for the {processor.name}",
         )
         return
     yield Finding(

@@ -18,12 +18,17 @@ def verdict(data: dict[str, Any], device_name: str | None, modes: list[dict[str,
     """
     totals, model = data["totals"], data["model"]
     name = PurePath(model["path"]).stem
+    lost = data["coverage"]["nodes_unsupported"]
+    incomplete = f" INCOMPLETE: {lost} of {model['nodes']} nodes are not counted, totals are too low." if lost else ""
     batch = f", batch {data['batch']}" if data["batch"] is not None else ""
     if device_name is None:
         return (
             f"{name}{batch}: {text(totals['macs'], 'MAC')} = {text(totals['flops'], 'FLOP')}, "
             f"{text(totals['bytes'], 'B')} moved ({data['traffic']}), {text(model['parameters'], '')} parameters."
+            f"{incomplete}"
         )
+    if not totals["time_s"]:
+        return f"{name} on {device_name}: nothing that takes time is counted.{incomplete}"
     energy = f", {text(totals['energy_j'], 'J')}" if totals["energy_j"] is not None else ", energy unknown"
     line = (
         f"{name} on {device_name} in {data['mode']} ({data['precision']}{batch}): "
@@ -31,17 +36,18 @@ def verdict(data: dict[str, Any], device_name: str | None, modes: list[dict[str,
     )
     if data["basis"] == "roofline":
         line = f"ROOFLINE ONLY, not calibrated. {line}"
-    return line + _best_modes(modes)
+    return line + _best_modes(modes) + incomplete
 
 
 def _best_modes(modes: list[dict[str, Any]]) -> str:
     if len(modes) < 2:
         return ""
     fastest = min(modes, key=lambda mode: mode["time_s"])
+    limited = " (over the module's power limit)" if fastest["power_limited"] else ""
     priced = [mode for mode in modes if mode["energy_j"] is not None]
     if not priced:
         return f" Fastest mode: {fastest['mode']}."
     cheapest = min(priced, key=lambda mode: mode["energy_j"])
     if cheapest["mode"] == fastest["mode"]:
-        return f" {fastest['mode']} is the fastest mode and takes least energy."
-    return f" Fastest mode: {fastest['mode']}; least energy: {cheapest['mode']}."
+        return f" {fastest['mode']}{limited} is the fastest mode and takes least energy."
+    return f" Fastest mode: {fastest['mode']}{limited}; least energy: {cheapest['mode']}."

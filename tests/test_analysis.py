@@ -116,6 +116,68 @@ def test_quantised_operands_decide_the_precision() -> None:
     assert analysis.totals["energy_j"] is None and "energy-unknown" in codes(analysis)
 
 
+def test_constant_operands_are_read_as_they_are_stored() -> None:
+    """Weights dequantised from int8, or cast from fp16, cost their stored bytes, in the bound too."""
+    scale = np.array(0.1, np.float32)
+    nodes = [
+        helper.make_node("DequantizeLinear", ["q", "s"], ["w"]),
+        helper.make_node("Transpose", ["w"], ["wt"], perm=[1, 0]),
+        helper.make_node("MatMul", ["x", "wt"], ["h"]),
+        helper.make_node("Cast", ["half"], ["c"], to=TensorProto.FLOAT),
+        helper.make_node("MatMul", ["h", "c"], ["y"]),
+    ]
+    weights = {"q": np.zeros((64, 32), np.int8), "s": scale, "half": np.zeros((64, 16), np.float16)}
+    analysis = roofline.analyze(build_model(nodes, {"x": [8, 32]}, ["y"], weights))
+    assert analysis.totals["weight_bytes_read"] == 64 * 32 + 2 * 64 * 16
+    assert analysis.least_byte == 64 * 32 + 2 * 64 * 16 + 4 * 8 * 32 + 4 * 8 * 16
+
+
+def test_bound_of_the_quantised_network_is_that_of_its_file() -> None:
+    """11.7 MB of int8 weights; fp32 ones would make the bound five times as long."""
+    analysis = roofline.analyze(model_path("resnet18_qdq_int8"), "orin-agx", mode="MAXN", bindings={"batch": 1})
+    assert 11.6e6 < analysis.totals["weight_bytes_read"] < 11.9e6
+    compute = 2 * analysis.totals["macs"] / (16 * 4096 * 1300.5e6)
+    memory = (analysis.least_byte - L2) / DRAM
+    assert analysis.totals["bound_time_s"] == pytest.approx(max(compute, memory), rel=2e-3)
+
+
+def test_a_model_without_contractions_has_the_energy_of_its_vector_work() -> None:
+    model = build_model([helper.make_node("Relu", ["x"], ["y"])], {"x": [64, 64]}, ["y"])
+    analysis = roofline.analyze(model, "orin-agx")
+    assert analysis.evaluation is not None and analysis.evaluation.energy_set is not None
+    assert analysis.evaluation.energy_set.name == "fp32-pagoda"
+    assert "energy-flop-unknown" not in codes(analysis)
+
+
+def test_what_is_not_counted_stands_in_the_verdict() -> None:
+    model = build_model([helper.make_node("Mystery", ["x"], ["y"], domain="who.knows")], {"x": [2]}, ["y"],
+                        domains=("who.knows",))  # fmt: skip
+    for device in (None, "orin-agx"):
+        data = roofline.analyze(model, device).to_dict()
+        assert "INCOMPLETE: 1 of 1 nodes are not counted" in data["verdict"]
+        assert "bound" not in data["verdict"] and data["totals"]["limited_by"] is None
+
+
+def test_modes_over_the_power_limit_are_marked() -> None:
+    data = roofline.analyze(model_path("resnet50"), "orin-agx", bindings={"batch": 1}).to_dict()
+    assert [m["power_limited"] for m in data["modes"]] == [True, False, False, False]
+    assert "MAXN (over the module's power limit)" in data["verdict"]
+
+
+def test_a_requested_precision_without_a_rate_is_refused() -> None:
+    for precision in ("fp8", "int4"):
+        with pytest.raises(DeviceError, match=f"{precision} rate of its gpu is not known"):
+            roofline.analyze(product(), "orin-agx", precision=precision)
+
+
+def test_a_long_range_is_not_allocated() -> None:
+    """The library's own data propagation would: 10**12 numbers."""
+    nodes = [helper.make_node("Range", ["a", "b", "c"], ["r"]), helper.make_node("Cast", ["r"], ["y"], to=1)]
+    numbers = {"a": np.array(0), "b": np.array(10**12), "c": np.array(1)}
+    graph = roofline.analyze(build_model(nodes, {}, ["y"], numbers)).graph
+    assert graph.tensors["y"].shape == (10**12,)
+
+
 def test_winograd_eligible_convolutions_lower_the_bound_only() -> None:
     strict = roofline.analyze(conv(), "orin-agx", precision="fp32")
     assert "winograd-eligible" in codes(strict)

@@ -9,7 +9,7 @@ from typing import Any
 from roofline.devices.locate import find_device
 from roofline.devices.reader import DeviceReader
 from roofline.devices.section import Section
-from roofline.devices.spec import DeviceSpec
+from roofline.devices.spec import DeviceSpec, EnergySet
 from roofline.devices.strict_yaml import load_file
 from roofline.errors import SpecError, SpecVersionError
 
@@ -48,13 +48,15 @@ def build(data: Any, where: str) -> DeviceSpec:
     processors = {name: reader.processor(name, s, knobs) for name, s in top.sections("processors")}
     memory, cache = reader.memory(top.section("memory"), knobs)
     modes = tuple(reader.mode(row, knobs) for row in top.rows("modes"))
-    names = _distinct([mode.name for mode in modes], top)
+    names = _distinct([mode.name for mode in modes], top, "modes")
     default = top.text("default_mode")
     if default not in names:
         raise top.error(f"{default!r} is none of the modes ({', '.join(names)})", "default_mode")
     limit, idle, voltage = reader.power(top, names, knobs)
     energy = tuple(reader.energy_set(row, processors, knobs) for row in top.rows("energy"))
-    _distinct([entry.name for entry in energy], top)
+    _distinct([entry.name for entry in energy], top, "energy")
+    _distinct([f"id {mode.id}" for mode in modes if mode.id is not None], top, "modes")
+    _refuse_overlap(energy, top)
     spec = DeviceSpec(
         id=top.text("id"),
         name=top.text("name"),
@@ -87,11 +89,20 @@ def _sources(top: Section) -> dict[str, str]:
     return {key: section.text(key) for key in section.names()}
 
 
-def _distinct(names: list[str], top: Section) -> list[str]:
+def _distinct(names: list[str], top: Section, key: str) -> list[str]:
     for name in names:
         if names.count(name) > 1:
-            raise top.error(f"the name {name!r} is there twice")
+            raise top.error(f"{name!r} is there twice", key)
     return names
+
+
+def _refuse_overlap(energy: tuple[EnergySet, ...], top: Section) -> None:
+    """Raise if two energy sets could both answer one question."""
+    for i, entry in enumerate(energy):
+        for other in energy[:i]:
+            both = set(entry.precisions) & set(other.precisions)
+            if both and (entry.processor, entry.clocks) == (other.processor, other.clocks):
+                raise top.error(f"{entry.name} and {other.name} both cover {', '.join(sorted(both))}", "energy")
 
 
 def check_device(path: Path) -> DeviceSpec:

@@ -60,9 +60,12 @@ class DeviceReader:
             if key not in self._cited:
                 raise top.error(f"nothing cites the source {key!r}", "sources", "remove it, or cite it")
 
-    def number(self, section: Section, dimension: str) -> Number:
-        """Read ``value`` with its unit and origin."""
-        found = Number(section.quantity("value", dimension), self.origin(section))
+    def number(self, section: Section, dimension: str, *, zero: bool = False) -> Number:
+        """Read ``value`` with its unit and origin; 0 only where `zero` says that it makes sense."""
+        value = section.quantity("value", dimension)
+        if value == 0 and not zero:
+            raise section.error("this cannot be 0", "value")
+        found = Number(value, self.origin(section))
         section.close()
         return found
 
@@ -82,6 +85,8 @@ class DeviceReader:
         for item in items:
             if is_clock:
                 values.append(section.parse(item, "frequency", "values"))
+                if values[-1] == 0:
+                    raise section.error("a clock cannot be 0", "values")
             elif isinstance(item, int) and not isinstance(item, bool) and item > 0:
                 values.append(float(item))
             else:
@@ -97,6 +102,13 @@ class DeviceReader:
         )
         section.close()
         return knob
+
+    @staticmethod
+    def _positive(section: Section, key: str) -> float:
+        value = section.number(key)
+        if value <= 0:
+            raise section.error(f"{value:g} is not above 0", key)
+        return value
 
     def _knob_name(self, section: Section, key: str, knobs: dict[str, Knob]) -> str:
         name = section.text(key)
@@ -116,11 +128,11 @@ class DeviceReader:
         if "knob" in units:
             counted = Units(
                 knob=self._knob_name(units, "knob", knobs),
-                per_step=units.number("per_step"),
+                per_step=self._positive(units, "per_step"),
                 label=units.text("label"),
             )
         else:
-            counted = Units(knob=None, per_step=units.number("fixed"), label=units.text("label"))
+            counted = Units(knob=None, per_step=self._positive(units, "fixed"), label=units.text("label"))
         units.close()
         path = section.section("memory_path") if "memory_path" in section else None
         capability = section.number("compute_capability") if "compute_capability" in section else None
@@ -146,7 +158,7 @@ class DeviceReader:
         memory = Memory(
             size_bytes=self.number(dram.section("size"), "information"),
             clock=self._knob_name(dram, "clock", knobs),
-            transfers_per_clock=dram.number("transfers_per_clock"),
+            transfers_per_clock=self._positive(dram, "transfers_per_clock"),
             bus_bytes=self.number(dram.section("bus"), "information"),
             efficiency=self.ratio(dram.section("efficiency")),
             type=dram.text("type"),
@@ -193,12 +205,14 @@ class DeviceReader:
             self._cited.update(rails.texts("source"))
             rails.text("note", "")
             rails.close()
-        idle = []
+        idle: list[Idle] = []
         for row in power.rows("idle"):
             mode = row.text("mode")
             if mode not in modes:
                 raise row.error(f"{mode!r} is none of the modes", "mode")
             clocks, boundary = self._one_of(row, "clocks", CLOCK_STATES), self._one_of(row, "boundary", BOUNDARIES)
+            if any((i.mode, i.clocks, i.boundary) == (mode, clocks, boundary) for i in idle):
+                raise row.error(f"idle power of {mode}, {clocks}, {boundary} is there twice")
             idle.append(Idle(mode=mode, clocks=clocks, boundary=boundary, power_w=self.number(row, "power")))
         voltage = self._voltage(power.section("voltage"), knobs) if "voltage" in power else None
         power.close()
@@ -217,6 +231,8 @@ class DeviceReader:
                 raise section.error("expected pairs of a clock and a number", "points")
             clocks.append(section.parse(point[0], "frequency", "points"))
             relative.append(float(point[1]))
+            if relative[-1] <= 0:
+                raise section.error(f"{relative[-1]:g} is no relative voltage: it must be above 0", "points")
         if clocks != sorted(set(clocks)) or len(clocks) < 2:
             raise section.error("the clocks must ascend, and be two at least", "points")
         found = Voltage(
@@ -235,12 +251,16 @@ class DeviceReader:
             flop[key] = self.number(row, "energy_per_flop")
         reference = section.section("reference")
         at = {name: reference.quantity(name, "frequency") for name in reference.names()}
-        for name in at:
+        for name, value in at.items():
             if name not in knobs:
                 raise reference.error(f"{name!r} is none of the knobs ({', '.join(knobs)})")
+            if value not in knobs[name].values:
+                raise reference.error("this is none of the values that the knob can take", name)
         processor = section.text("processor")
         if processor not in processors:
             raise section.error(f"{processor!r} is none of the processors", "processor")
+        if processors[processor].clock not in at:
+            raise reference.error(f"{processors[processor].clock!r}, the processor's clock, is missing")
         traffic = section.texts("traffic")
         for name in traffic:
             if name not in TRAFFIC_MODELS:
@@ -256,7 +276,7 @@ class DeviceReader:
             flop=MappingProxyType(flop),
             dram=self.number(section.section("dram"), "energy_per_byte"),
             move=self.number(section.section("move"), "energy_per_byte"),
-            active_w=self.number(section.section("active"), "power"),
+            active_w=self.number(section.section("active"), "power", zero=True),
             error=section.text("error"),
         )
         section.close()

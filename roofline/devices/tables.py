@@ -45,8 +45,6 @@ class EnergyTable(NamedTuple):
     """(modes,) in J/B."""
     static_power_w: Array
     """(modes,): idle power plus the power of being active."""
-    idle_power_w: Array
-    """(modes,)."""
 
 
 def _knob(modes: Sequence[PowerMode], name: str) -> Array:
@@ -124,7 +122,6 @@ def energy_table(
         energy_per_flop=squared[:, None] * np.array(per_flop, dtype=np.float64)[None, :],
         energy_per_byte=energy.dram.value + energy.move.value * squared,
         static_power_w=idle + energy.active_w.value * (clock / reference) * squared,
-        idle_power_w=idle,
     )
 
 

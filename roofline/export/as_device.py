@@ -10,7 +10,7 @@ import numpy as np
 from roofline.devices.load import read_device
 from roofline.devices.locate import device_files
 from roofline.devices.modes import show_knob
-from roofline.devices.spec import DeviceSpec, Number, Origin
+from roofline.devices.spec import DeviceSpec, Idle, Number, Origin
 from roofline.devices.tables import mode_table
 from roofline.export.tables import Table
 from roofline.units import text
@@ -76,6 +76,7 @@ def blocks(spec: DeviceSpec) -> Iterator[str | Table]:
     )
     for entry in spec.energy:
         yield f"{entry.name}: {entry.error}"
+    yield "\n".join(["Conflicts", *(f"  {line}" for line in spec.conflicts)])
     yield "\n".join(["Unknown", *(f"  {line}" for line in spec.unknown)])
     yield "\n".join(["Sources", *(f"  {key}: {line}" for key, line in spec.sources.items())])
 
@@ -115,7 +116,7 @@ def number_rows(spec: DeviceSpec) -> list[dict[str, Any]]:
                 "where": where,
                 "value": number.value,
                 "unit": unit,
-                "shown": text(number.value, unit),
+                "shown": _shown(number.value, unit),
                 "kind": number.origin.kind,
                 "source": " ".join(number.origin.source),
                 "formula": number.origin.formula,
@@ -123,6 +124,11 @@ def number_rows(spec: DeviceSpec) -> list[dict[str, Any]]:
             }
         )
     return rows
+
+
+def _shown(value: float, unit: str) -> str:
+    """Rates per clock and shares read better without a prefix."""
+    return f"{value:g} {unit}".strip() if not unit or unit.endswith("/clk") else text(value, unit)
 
 
 def _numbers(value: Any, path: str, unit: str) -> Iterator[tuple[str, str, Number]]:
@@ -138,7 +144,9 @@ def _numbers(value: Any, path: str, unit: str) -> Iterator[tuple[str, str, Numbe
             yield from _numbers(inner, f"{path}.{name}".strip("."), _UNITS.get(name, unit))
     elif isinstance(value, tuple):
         for index, inner in enumerate(value):
-            name = getattr(inner, "name", None) or getattr(inner, "mode", None) or str(index)
+            name = getattr(inner, "name", None) or str(index)
+            if isinstance(inner, Idle):
+                name = f"{inner.mode}.{inner.clocks}"
             yield from _numbers(inner, f"{path}.{name}".strip("."), unit)
 
 

@@ -41,7 +41,7 @@ def analysis_dict(analysis: Analysis, *, tensors: bool = False) -> dict[str, Any
         "processor": analysis.processor.name if analysis.processor else None,
         "mode": chosen.name if chosen else None,
         "mode_was_chosen": analysis.mode_was_chosen,
-        "knobs": dict(chosen.knobs) if chosen else {},
+        "knobs": {k: int(v) for k, v in chosen.knobs.items()} if chosen else {},
         "clocks": analysis.clocks if device else None,
         "precision": analysis.precision,
         "phase": analysis.phase,
@@ -200,7 +200,7 @@ def _totals(analysis: Analysis, layers: list[dict[str, Any]]) -> dict[str, Any]:
             "time_per_sample_s": _ratio(time, batch) if batch else None,
             "energy_per_sample_j": _ratio(energy, batch) if batch and energy is not None else None,
             "throughput_per_s": _ratio(batch, time) if batch else None,
-            "limited_by": evaluation.limited_by(0),
+            "limited_by": evaluation.limited_by(0) if time > 0 else None,
         }
     return totals
 
@@ -210,13 +210,16 @@ def _mode(analysis: Analysis, index: int) -> dict[str, Any]:
     assert evaluation is not None
     mode = evaluation.modes[index]
     time, energy = float(evaluation.time_s[index]), _known(float(evaluation.energy_j[index]))
+    power = _ratio(energy, time) if energy is not None else None
+    limit = analysis.device.power_limit_w if analysis.device else None
     return {
         "mode": mode.name,
         "settings": ", ".join(f"{name}={show_knob(name, value)}" for name, value in mode.knobs.items()),
         "bound_time_s": float(evaluation.bound_time_s[index]),
         "time_s": time,
         "energy_j": energy,
-        "power_w": _ratio(energy, time) if energy is not None else None,
+        "power_w": power,
+        "power_limited": power is not None and limit is not None and power > limit.value,
         "limited_by": evaluation.limited_by(index),
     }
 

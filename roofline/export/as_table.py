@@ -60,7 +60,7 @@ def _facts(data: dict[str, Any]) -> Iterator[str]:
         memory += f", path from the {data['processor']} {text(path, 'B/s')} ({which})"
     settings = next((m["settings"] for m in data["modes"] if m["mode"] == data["mode"]), "")
     yield f"mode     {data['mode']}" + (f": {settings}" if settings else "")
-    yield f"ceilings {peaks}; {memory}"
+    yield f"ceilings {'; '.join(filter(None, (peaks, memory)))}"
     power = f", {text(totals['power_w'], 'W')} at the {totals['power_boundary']}" if totals["power_w"] else ""
     yield (
         f"time     roofline {text(totals['roofline_time_s'], 's')}, never below {text(totals['bound_time_s'], 's')}; "
@@ -123,17 +123,22 @@ def mode_table(data: dict[str, Any]) -> Table:
                 mode["mode"] + (" *" if mode["mode"] == data["mode"] else ""),
                 text(mode["time_s"], "s"),
                 text(mode["energy_j"], "J"),
-                text(mode["power_w"], "W"),
-                mode["limited_by"],
+                text(mode["power_w"], "W") + (" !" if mode["power_limited"] else ""),
+                mode["limited_by"] if mode["time_s"] else "-",
                 text(mode["bound_time_s"], "s"),
                 mode["settings"],
             ]
             for mode in data["modes"]
         ],
         right=_NUMBERS,
-        footer="* the layers above are in this mode",
+        footer=_mode_footer(data),
         widest=110,
     )
+
+
+def _mode_footer(data: dict[str, Any]) -> str:
+    over = "; ! more than the module can take" if any(m["power_limited"] for m in data["modes"]) else ""
+    return f"* the layers above are in this mode{over}"
 
 
 def coverage_line(data: dict[str, Any]) -> str:
@@ -151,5 +156,5 @@ def finding_table(data: dict[str, Any]) -> str:
     lines = ["Findings"]
     for finding in data["findings"]:
         hint = f" -> {finding['hint']}" if finding["hint"] else ""
-        lines.append(f"  {finding['code']}  {finding['where']}: {finding['message']}{hint}")
+        lines.append(f"- {finding['code']}  {finding['where']}: {finding['message']}{hint}")
     return "\n".join(lines)

@@ -17,7 +17,7 @@ _FUNCTIONS = {"floor": 1, "ceil": 1, "ceiling": 1, "max": 2, "min": 2}
 _MAX_DEPTH = 50
 _MAX_LENGTH = 500
 
-Tree = Union[int, str, tuple[str, tuple["Tree", ...]]]
+Tree = Union[int, str, tuple[str, tuple["Tree", ...]]]  # noqa: UP007 - a forward reference cannot be or-ed in 3.10
 """A number, a name, or (operator, operands)."""
 
 

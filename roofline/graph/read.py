@@ -53,6 +53,8 @@ def read_graph(
     bound.refuse_unused([i.name for i in proto.graph.input])
     tensors = trace_tensors(proto.graph, nodes, inference)
     findings += _unknown_dimensions(nodes, inference, tensors)
+    if proto.graph.sparse_initializer:
+        findings.append(_sparse(proto.graph))
     outputs = tuple(o.name for o in proto.graph.output)
     free = free_reasons(nodes, tensors, outputs)
     opsets = {"": 0, **{entry.domain: entry.version for entry in proto.opset_import}}
@@ -77,6 +79,14 @@ def read_graph(
             weight_bytes=sum(t.nbytes for t in initialised),
         ),
         findings,
+    )
+
+
+def _sparse(graph: onnx.GraphProto) -> Finding:
+    return Finding(
+        code="sparse-as-dense",
+        where=f"{len(graph.sparse_initializer)} initialisers, first {graph.sparse_initializer[0].values.name}",
+        message="sparse initialisers are counted as if they were dense: parameters, bytes and FLOPs are upper limits",
     )
 
 
@@ -151,7 +161,7 @@ def _unknown_dimensions(
             continue
         axes = open_axes(inference.types.get(lost[0]))
         hint = ",".join(f"{lost[0]}[{axis}]=SIZE" for axis in axes)
-        reason = inference.problems.get(node.position, "it depends on the data")
+        reason = inference.problems.get(node.position, "its inputs do not settle it before the run")
         findings.append(
             Finding(
                 code="unknown-shape",

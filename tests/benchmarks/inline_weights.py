@@ -47,11 +47,12 @@ def main() -> None:
         pairs = [(measure(bare), measure(full)) for _ in range(rounds)]
         size = full.stat().st_size / 1e6
     print(f"{'bert_base':24}{'file MB':>9}{'seconds':>9}{'peak MB':>9}   median of {rounds}")
+    rows = []
     for index, (name, megabytes) in enumerate((("graph only", bare.stat().st_size / 1e6), ("inline weights", size))):
         seconds, memory = (statistics.median(pair[index][column] for pair in pairs) for column in (0, 1))
+        rows.append((seconds, memory))
         print(f"{name:24}{megabytes:9.1f}{seconds:9.3f}{memory:9.0f}")
-    more = [statistics.median(b[c] - a[c] for a, b in pairs) for c in (0, 1)]
-    print(f"{'difference':24}{'':9}{more[0]:+9.3f}{more[1]:+9.0f}")
+    print(f"{'difference':24}{'':9}{rows[1][0] - rows[0][0]:+9.3f}{rows[1][1] - rows[0][1]:+9.0f}")
 
 
 if __name__ == "__main__":

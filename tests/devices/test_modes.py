@@ -11,7 +11,7 @@ from roofline.errors import DeviceError, UnitError
 DEVICE = roofline.load_device("orin-agx")
 
 
-@pytest.mark.parametrize("text", ["MODE_30W", "mode_30w", "30W", "30w", "2", "MODE 30W", "mode-30w", None])
+@pytest.mark.parametrize("text", ["MODE_30W", "mode_30w", "30W", "30w", "30", "2", "MODE 30W", "mode-30w", None])
 def test_usual_spellings(text: str | None) -> None:
     assert find_mode(DEVICE, text).name == "MODE_30W"
 
@@ -30,6 +30,11 @@ def test_knobs_on_top() -> None:
     ("text", "message"),
     [
         ("40W", "has no mode '40W'.*MAXN, MODE_15W, MODE_30W, MODE_50W"),
+        ("5W", "has no mode '5W'"),
+        ("N", "has no mode 'N'"),
+        ("ODE_15W", "has no mode"),
+        ("MODE", "'MODE' fits MODE_15W, MODE_30W, MODE_50W"),
+        ("30W,gpu_freq=816MHz,gpu_freq=306MHz", "gpu_freq is set twice"),
         ("30W,50W", "two modes in one"),
         ("30W,gpu_freq=800MHz", "gpu_freq cannot be set to 800MHz.*714MHz or 816MHz"),
         ("30W,gpu_freq=2GHz", "1300.5MHz"),
