@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -77,7 +77,7 @@ def _names_in(graphs: list[onnx.GraphProto]) -> Iterator[str]:
                     graphs += [attribute.g, *attribute.graphs]
 
 
-def ordered(nodes: list[RawNode], path: str) -> Sequence[RawNode]:
+def ordered(nodes: list[RawNode], path: str) -> list[RawNode]:
     """Return the nodes so that producers come first (the file's own order, if it is one)."""
     producer: dict[str, int] = {}
     for node in nodes:

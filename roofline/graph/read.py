@@ -44,8 +44,9 @@ def read_graph(
     bound = Bindings(bindings, shapes)
     findings, batch = bind_inputs(proto.graph, bound)
     bound.refuse_missing(path)
-    _refuse_dangling(proto.graph, path)
-    nodes = ordered([raw_node(node, index) for index, node in enumerate(proto.graph.node)], path)
+    nodes = [raw_node(node, index) for index, node in enumerate(proto.graph.node)]
+    _refuse_dangling(proto.graph, nodes, path)
+    nodes = ordered(nodes, path)
     inference = Inference(proto, bound)
     with np.errstate(all="ignore"):  # folding a 0/0 is no news: the value is then simply not known
         for node in nodes:
@@ -90,15 +91,16 @@ def _sparse(graph: onnx.GraphProto) -> Finding:
     )
 
 
-def _refuse_dangling(graph: onnx.GraphProto, path: str) -> None:
+def _refuse_dangling(graph: onnx.GraphProto, nodes: Sequence[RawNode], path: str) -> None:
     """Raise for a name that is read, or promised as an output, and produced by nothing."""
     known = {i.name for i in graph.input} | {t.name for t in graph.initializer}
     known |= {s.values.name for s in graph.sparse_initializer}
-    known.update(name for node in graph.node for name in node.output)
-    for node in graph.node:
-        for name in node.input:
+    for node in nodes:
+        known.update(node.outputs)
+    for node in nodes:
+        for name in node.inputs:
             if name and name not in known:
-                label = node.name or node.op_type
+                label = node.proto.name or node.op_type
                 raise ShapeError(f"node {label!r} reads {name!r}, which nothing produces", where=path, hint=_AGAIN)
     for output in graph.output:
         if output.name not in known:

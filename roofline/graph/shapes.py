@@ -7,7 +7,7 @@ to the same C++ rules. A node that cannot be settled stays open and is reported;
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from math import prod
 from typing import TYPE_CHECKING, Any
 
@@ -73,6 +73,7 @@ class Inference:
         self.values = Values()
         self.problems: dict[int, str] = {}
         self._bindings = bindings
+        self._settled: dict[Hashable, list[contrib_shapes.Type]] = {}
         self._opsets = {entry.domain: entry.version for entry in model.opset_import}
         if "ai.onnx" in self._opsets:
             self._opsets.setdefault("", self._opsets["ai.onnx"])
@@ -154,6 +155,32 @@ class Inference:
             self._infer_node(node)
 
     def _infer_node(self, node: RawNode) -> None:
+        key = self._signature(node)
+        if key is not None and key in self._settled:  # the same layer again, as in every deep network
+            for name, plain in zip(node.outputs, self._settled[key], strict=True):
+                self._add_plain(name, plain)
+            return
+        self._ask_library(node)
+        found = [same for name in node.outputs if (same := self.known.get(name)) is not None]
+        if key is not None and len(found) == len(node.outputs):
+            self._settled[key] = found
+
+    def _signature(self, node: RawNode) -> Hashable | None:
+        """Return what the outputs' types depend on; None where that is more than plain values."""
+        if len(node.attributes) != len(node.proto.attribute) or "" in node.outputs:
+            return None
+        types, values = [], []
+        for name in node.inputs:
+            plain = self.known.get(name) if name else (0, ())
+            if plain is None:
+                return None
+            types.append(plain)
+            value = self.values.array(name) if name in self.values else None
+            values.append(None if value is None else value.tobytes())
+        kind = node.domain, node.op_type, len(node.outputs)
+        return kind, tuple(node.attributes.items()), tuple(types), tuple(values)
+
+    def _ask_library(self, node: RawNode) -> None:
         try:
             found = list(self._outputs(node))
         except Exception as error:  # noqa: BLE001 - the library raises many kinds, and none may stop the rest

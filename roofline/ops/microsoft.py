@@ -8,7 +8,6 @@ cost is not in the node, and they are reported as not counted.
 from __future__ import annotations
 
 from roofline.graph.nodes import Dim, Node
-from roofline.ops import microsoft_attention  # noqa: F401  (registers its rules)
 from roofline.ops.contraction import conv, fused_matmul, gemm, matmul_pipe
 from roofline.ops.elementwise import FLOPS_PER_ELEMENT, activation_flops, elementwise
 from roofline.ops.movement import free, move, pick

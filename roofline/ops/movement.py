@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from roofline.graph.nodes import Node
 from roofline.ops.table import RULES, Cost, CostRule, Free, cost_of, read_bytes, written_bytes
-from roofline.ops.vision import interpolation_flops
 
 
 def free(reason: str, operators: str) -> CostRule:
@@ -99,6 +98,21 @@ def pick(node: Node) -> Cost:
         bytes_written=out,
         weight_bytes=constant + (out if data.is_static else 0),
     )
+
+
+LERP_FLOPS = 3
+"""a + t*(b - a)."""
+CUBIC_FLOPS = 7
+"""Four products, three additions."""
+
+
+def interpolation_flops(mode: str, axes: int) -> int:
+    """Return FLOP per sampled value: nearest 0, linear (2**d - 1) lerps, cubic (4**d - 1)/3 cubics."""
+    if mode == "nearest":
+        return 0
+    if mode in ("cubic", "bicubic"):
+        return int((4**axes - 1) // 3 * CUBIC_FLOPS)
+    return int((2**axes - 1) * LERP_FLOPS)
 
 
 @RULES.register("Resize", "Upsample", op_class="movement")

@@ -79,7 +79,7 @@ class Rule(NamedTuple):
 class RuleTable:
     """Rules keyed by (domain, op type, first opset); the newest not above the model's opset applies."""
 
-    def __init__(self, later: Mapping[str, str] | None = None) -> None:
+    def __init__(self, later: Mapping[str, tuple[str, ...]] | None = None) -> None:
         self._rules: dict[tuple[str, str], list[Rule]] = {}
         self._later = dict(later or {})
 
@@ -129,7 +129,7 @@ class RuleTable:
     def find(self, domain: str, op_type: str, opset: int) -> Rule | None:
         """Return the newest rule not above `opset`; for an unknown opset (0) the newest rule.
 
-        The rules of rare domains are loaded when first looked for.
+        Rules of rare operators and domains are loaded when something is looked for and not there yet.
         """
         rules = self._rules.get((domain, op_type), ())
         if not rules and self._load(domain):
@@ -138,11 +138,10 @@ class RuleTable:
         return fitting[-1] if fitting else None
 
     def _load(self, domain: str) -> bool:
-        module = self._later.pop(domain, None)
-        if module is None:
-            return False
-        import_module(module)
-        return True
+        modules = self._later.pop(domain, ())
+        for module in modules:
+            import_module(module)
+        return bool(modules)
 
     def __iter__(self) -> Iterator[Rule]:
         for domain in list(self._later):
@@ -152,9 +151,24 @@ class RuleTable:
 
 RULES = RuleTable(
     later={
-        "ai.onnx.ml": "roofline.ops.ml",
-        "ai.onnx.preview.training": "roofline.ops.training",
-        "com.microsoft": "roofline.ops.microsoft",
+        "": (
+            "roofline.ops.attention",
+            "roofline.ops.einsum",
+            "roofline.ops.quantized",
+            "roofline.ops.signal",
+            "roofline.ops.vision",
+        ),
+        "ai.onnx.ml": ("roofline.ops.ml",),
+        "ai.onnx.preview": ("roofline.ops.attention",),
+        "ai.onnx.preview.training": ("roofline.ops.training",),
+        "com.microsoft": (
+            "roofline.ops.attention",
+            "roofline.ops.microsoft",
+            "roofline.ops.microsoft_attention",
+            "roofline.ops.quantized",
+            "roofline.ops.signal",
+            "roofline.ops.vision",
+        ),
     }
 )
 """The rules that count what a node really costs."""

@@ -3,23 +3,11 @@
 from __future__ import annotations
 
 from roofline.graph.nodes import Node
+from roofline.ops.movement import interpolation_flops
 from roofline.ops.table import RULES, Cost, cost_of, elements
 
-LERP_FLOPS = 3
-"""a + t*(b - a)."""
-CUBIC_FLOPS = 7
-"""Four products, three additions."""
 IOU_FLOPS = 13
 """Two maxima, two minima, two differences, two clamps, product, union (add, subtract), division, comparison."""
-
-
-def interpolation_flops(mode: str, axes: int) -> int:
-    """Return FLOP per sampled value: nearest 0, linear (2**d - 1) lerps, cubic (4**d - 1)/3 cubics."""
-    if mode == "nearest":
-        return 0
-    if mode in ("cubic", "bicubic"):
-        return int((4**axes - 1) // 3 * CUBIC_FLOPS)
-    return int((2**axes - 1) * LERP_FLOPS)
 
 
 @RULES.register("GridSample", op_class="movement", since=16)

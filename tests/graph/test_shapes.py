@@ -140,6 +140,24 @@ def test_values_that_would_be_large_are_not_worked_out() -> None:
         assert fold.evaluate(helper.make_node(op, names, ["y"]), inputs, {}, 17, False) is None
 
 
+def test_layers_that_look_alike_are_told_apart() -> None:
+    """What is remembered of one node must not be taken for another: number of outputs, attributes, values."""
+    nodes = [
+        helper.make_node("Gather", ["x", "ids"], ["x1"], axis=0),
+        helper.make_node("Split", ["x1"], ["a", "b"], axis=1),
+        helper.make_node("Split", ["x1"], ["c", "d", "e", "f"], axis=1),
+        helper.make_node("Split", ["x1"], ["g", "h"], axis=0),
+        helper.make_node("Reshape", ["x1", "to3"], ["i"]),
+        helper.make_node("Reshape", ["x1", "to4"], ["j"]),
+    ]
+    constants = {"ids": np.arange(4), "to3": np.array([3, -1]), "to4": np.array([-1, 4])}
+    outputs = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j"]
+    model = build_model(nodes, {"x": [6, 12]}, outputs, constants)
+    want = [value.shape for value in run(model, {"x": np.zeros((6, 12), np.float32)})]
+    graph, _ = read_graph(model)
+    assert [graph.tensors[name].shape for name in outputs] == want
+
+
 def test_stale_value_info_is_not_believed() -> None:
     model = build_model([helper.make_node("Relu", ["x"], ["h"]), helper.make_node("Relu", ["h"], ["y"])],
                         {"x": [2, 3]}, ["y"])  # fmt: skip
