@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 
 def transposed(shape: tuple[int, ...], last: bool, batch: bool) -> tuple[int, ...]:
     """Return the shape after com.microsoft.FusedMatMul's transpositions.
@@ -28,3 +31,17 @@ def broadcast(a: tuple[int, ...], b: tuple[int, ...]) -> tuple[int, ...]:
     longer, shorter = (a, b) if len(a) >= len(b) else (b, a)
     head = len(longer) - len(shorter)
     return longer[:head] + tuple(y if x == 1 else x for x, y in zip(longer[head:], shorter, strict=True))
+
+
+def window_outputs(spatial: tuple[int, ...], kernel: tuple[int, ...], attributes: Mapping[str, Any]) -> tuple[int, ...]:
+    """Return the output size per axis of a convolution or pooling window (ONNX operators Conv, MaxPool)."""
+    axes = len(spatial)
+    strides = attributes.get("strides") or (1,) * axes
+    dilations = attributes.get("dilations") or (1,) * axes
+    if attributes.get("auto_pad", "NOTSET") in ("SAME_UPPER", "SAME_LOWER"):
+        return tuple(-(-size // stride) for size, stride in zip(spatial, strides, strict=True))
+    pads = attributes.get("pads") or (0,) * (2 * axes)
+    return tuple(
+        (spatial[i] + pads[i] + pads[axes + i] - dilations[i] * (kernel[i] - 1) - 1) // strides[i] + 1
+        for i in range(axes)
+    )

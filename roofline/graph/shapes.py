@@ -202,6 +202,10 @@ class Inference:
         from onnx.numpy_helper import from_array
         from onnx.shape_inference import infer_node_outputs
 
+        twin = contrib_shapes.TWINS.get((node.domain, node.op_type))
+        if twin is not None:
+            yield from self._outputs_of_twin(node, twin)
+            return
         schema = get_schema(node.op_type, self._opsets.get(node.domain, 1), node.domain)
         types = {name: kind for name in node.inputs if (kind := self._type(name)) is not None}
         data = {}
@@ -212,6 +216,27 @@ class Inference:
         yield from infer_node_outputs(
             schema, node.proto, types, data, opset_imports=self._imports, ir_version=self._ir_version
         ).items()
+
+    def _outputs_of_twin(self, node: RawNode, twin: contrib_shapes.Twin) -> Iterator[tuple[str, onnx.TypeProto]]:
+        """Infer a contributed operator's outputs as those of its twin in the standard, at the newest opset."""
+        import onnx
+        from onnx.defs import get_schema, onnx_opset_version
+
+        places = range(len(node.inputs)) if twin.inputs is None else twin.inputs
+        schema = get_schema(twin.op_type, onnx_opset_version(), "")
+        proto = onnx.NodeProto(op_type=twin.op_type, output=node.outputs)
+        proto.input.extend(node.inputs[i] if i < len(node.inputs) else "" for i in places)
+        proto.attribute.extend(a for a in node.proto.attribute if a.name in schema.attributes)
+        inner = node._replace(proto=proto, op_type=twin.op_type, domain="", inputs=tuple(proto.input))
+        opsets, self._opsets = self._opsets, {"": onnx_opset_version()}
+        try:
+            found = list(self._outputs(inner))
+        finally:
+            self._opsets = opsets
+        for position, (name, kind) in enumerate(found):
+            if position == 0 and twin.dtype_of is not None:
+                kind.tensor_type.elem_type = (self.known.get(node.inputs[twin.dtype_of]) or (0, ()))[0]
+            yield name, kind
 
     def _apply_bindings(self, node: RawNode) -> None:
         """Let ``TENSOR[AXIS]=SIZE`` settle a dimension that only the data would tell."""

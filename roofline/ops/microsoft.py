@@ -12,7 +12,7 @@ from roofline.ops.contraction import conv, fused_matmul, gemm, matmul_pipe
 from roofline.ops.elementwise import FLOPS_PER_ELEMENT, activation_flops, elementwise
 from roofline.ops.movement import free, move, pick
 from roofline.ops.quantized import REQUANTIZE_FLOPS
-from roofline.ops.reduction import average_pool, max_pool
+from roofline.ops.reduction import average_pool, global_average_pool, global_max_pool, max_pool
 from roofline.ops.table import RULES, Cost, OpClass, cost_of, elements
 
 DOMAIN = "com.microsoft"
@@ -57,6 +57,17 @@ for _op_type in ("Pad", "Range", "Trilu", "RemovePadding", "RestorePadding", "Un
     RULES.add(_op_type, move, op_class="movement", domain=DOMAIN)
 RULES.add("ExpandDims", free("view: no data moves", "com.microsoft.ExpandDims"), op_class="movement", domain=DOMAIN)
 RULES.add("BitmaskDropout", free("identity at inference", "BitmaskDropout"), op_class="movement", domain=DOMAIN)
+NCHWC = "com.microsoft.nchwc"
+"""Channels in blocks of 8 or 16, as ONNX Runtime's CPU provider lays them out."""
+for _op_type in ("ReorderInput", "ReorderOutput"):
+    RULES.add(_op_type, move, op_class="movement", domain=NCHWC)
+for _op_type, _rule in {
+    "MaxPool": max_pool,
+    "AveragePool": average_pool,
+    "GlobalAveragePool": global_average_pool,
+    "GlobalMaxPool": global_max_pool,
+}.items():
+    RULES.add(_op_type, _rule, op_class="pooling", domain=NCHWC)
 RULES.add("NhwcMaxPool", max_pool, op_class="pooling", domain=DOMAIN)
 RULES.add("MaxpoolWithMask", max_pool, op_class="pooling", domain=DOMAIN)
 
@@ -134,12 +145,13 @@ def qlinear_mean(node: Node) -> Cost:
     return cost_of(node, vector_flops=node.tensor(0).elements + REQUANTIZE_FLOPS * node.result().elements)
 
 
+@RULES.register("Conv", op_class="convolution", domain=NCHWC)
 @RULES.register("FusedConv", "NhwcConv", "NhwcFusedConv", op_class="convolution", domain=DOMAIN)
 def fused_conv(node: Node) -> Cost:
     """Conv, + 1 FLOP per output element for an added Z, + the activation's FLOP per output element.
 
     Channels-last forms count the same: the product of the weight's dimensions does not change.
-    Source: com.microsoft.FusedConv, NhwcConv, NhwcFusedConv in ContribOperators.md.
+    Source: com.microsoft.FusedConv, NhwcConv, NhwcFusedConv, com.microsoft.nchwc.Conv in ContribOperators.md.
     """
     cost = conv(node)
     assert isinstance(cost, Cost)
@@ -219,7 +231,7 @@ def matmul_integer_to_float(node: Node) -> Cost:
     return cost_of(node, macs=out.elements * a[-1], vector_flops=per_element * out.elements, pipe=matmul_pipe(a, b))
 
 
-@RULES.register("DynamicQuantizeMatMul", op_class="matmul", domain=DOMAIN)
+@RULES.register("DynamicQuantizeMatMul", op_class="matmul", domain=DOMAIN, operands=(1, 1))
 def dynamic_quantize_matmul(node: Node) -> Cost:
     """A quantised (7 FLOP per element), MatMulInteger, then scaled (2 per result element), + 1 with a bias.
 

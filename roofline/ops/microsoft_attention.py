@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from roofline.graph.nodes import BITS, Dim, Node, UnknownShapeError
 from roofline.ops.attention import attention_macs, score_flops
-from roofline.ops.recurrent import recurrent
+from roofline.ops.recurrent import LSTM_STEP_FLOPS
 from roofline.ops.table import RULES, Cost, cost_of, elements, read_bytes
 
 DOMAIN = "com.microsoft"
@@ -217,14 +217,21 @@ def mixture_of_experts(node: Node) -> Cost:
     )
 
 
-RULES.add(
-    "DynamicQuantizeLSTM",
-    lambda node: recurrent(node._replace(op_type="LSTM")),
-    op_class="recurrent",
-    domain=DOMAIN,
-    doc="As LSTM with 8-bit weights; the activations are quantised on the way (not counted). "
-    "Source: com.microsoft.DynamicQuantizeLSTM in ContribOperators.md.",
-)
+@RULES.register("DynamicQuantizeLSTM", op_class="recurrent", domain=DOMAIN, operands=(1, 2))
+def quantized_lstm(node: Node) -> Cost:
+    """As LSTM with 8-bit weights (D, I, 4*H) and (D, H, 4*H): MACs = D*S*B*4*H*(I + H).
+
+    FLOP besides: as LSTM, and the activations quantised in every step (7 per element of input and hidden state).
+    Source: com.microsoft.DynamicQuantizeLSTM in ContribOperators.md.
+    """
+    steps, batch, inputs = node.tensor(0).shape or (0, 0, 0)
+    weight = node.tensor(2)
+    directions, hidden, _ = weight.shape or (1, 1, 1)
+    cells = directions * steps * batch * hidden
+    per_cell = LSTM_STEP_FLOPS + (4 if node.input(3) is not None else 0)
+    quantize = 7 * directions * steps * batch * (inputs + hidden)
+    cost = cost_of(node, macs=cells * 4 * (inputs + hidden), vector_flops=cells * per_cell + quantize)
+    return cost._replace(resident_bytes=weight.nbytes, resident_steps=steps)
 
 
 @RULES.register("MatMulNBitsMlp", op_class="matmul", domain=DOMAIN, operands=(0, 0))

@@ -12,6 +12,7 @@ _STEP_FLOPS = {
     "GRU": 3 + 2 * 4 + 1 + 5,  # three sums, two sigmoids, tanh, r*h and (1 - z)*n + z*h
     "LSTM": 4 + 3 * 4 + 2 + 4,  # four sums, three sigmoids, two tanh, f*c + i*g and o*tanh(c)
 }
+LSTM_STEP_FLOPS = _STEP_FLOPS["LSTM"]
 _PEEPHOLE_FLOPS = 6  # three products and three additions
 
 

@@ -161,6 +161,7 @@ RULES = RuleTable(
         "ai.onnx.ml": ("roofline.ops.ml",),
         "ai.onnx.preview": ("roofline.ops.attention",),
         "ai.onnx.preview.training": ("roofline.ops.training",),
+        "com.microsoft.nchwc": ("roofline.ops.microsoft",),
         "com.microsoft": (
             "roofline.ops.attention",
             "roofline.ops.microsoft",

@@ -134,9 +134,9 @@ ROWS: list[tuple[Any, ...]] = [
     # 4-bit weights: half a byte per element
     ("QMoE", [(3, 8), (3, 4), ((4, 16, 4), U8), (4, 16), None, ((4, 8, 8), U8), (4, 8)], [(3, 8)], {"k": 2},
      3 * 2 * 256, 5 * 12 + 6 * 96, 4 * (24 + 12 + 64 + 32) + 512, 96),
-    # as LSTM: 40 cells x 28, 22 FLOP each; 8-bit weights
-    ("DynamicQuantizeLSTM", [(5, 2, 3), ((1, 3, 16), I8), ((1, 16, 4), I8)], [(5, 1, 2, 4)], {},
-     40 * 28, 40 * 22, 120 + 48 + 64, 160),
+    # as LSTM: 40 cells x 28, 22 FLOP each; 8-bit weights (D, I, 4H), (D, H, 4H); 7 per quantised input
+    ("DynamicQuantizeLSTM", [(5, 2, 3), ((1, 3, 16), I8), ((1, 4, 16), I8)], [(5, 1, 2, 4)], {},
+     40 * 28, 40 * 22 + 7 * 10 * 7, 120 + 48 + 64, 160),
     # gate and up: 2 x 3*16*64; 2 x 2*1024 to dequantise; SiLU and product
     ("MatMulNBitsMlp", [(3, 64), None, None, ((16, 2, 16), U8), (32,), None, ((16, 2, 16), U8), (32,)], [(3, 16)], {},
      6144, 4096 + 48 * 6, 768 + 1024 + 256, 192),
@@ -183,6 +183,28 @@ def test_rule_gives_the_hand_computed_cost(row: tuple[Any, ...]) -> None:
     cost = rule.function(make_node(op, inputs, outputs, MS, **attributes))
     assert isinstance(cost, Cost)
     assert (cost.macs, cost.vector_flops, cost.bytes_read, cost.bytes_written) == (macs, flops, read, written)
+
+
+# the same functions on blocked channels
+NCHWC_ROWS: list[tuple[Any, ...]] = [
+    ("Conv", [(1, 8, 6, 6), (16, 8, 3, 3)], [(1, 16, 6, 6)], {"activation": "Relu"}, 576 * 72, 576),
+    ("MaxPool", [(1, 8, 4, 4)], [(1, 8, 2, 2)], {"kernel_shape": (3, 3)}, 0, 32 * 8),
+    ("AveragePool", [(1, 8, 4, 4)], [(1, 8, 2, 2)], {"kernel_shape": (3, 3)}, 0, 32 * 9),
+    ("GlobalAveragePool", [(1, 8, 4, 4)], [(1, 8, 1, 1)], {}, 0, 128),
+    ("GlobalMaxPool", [(1, 8, 4, 4)], [(1, 8, 1, 1)], {}, 0, 120),
+    ("ReorderInput", [(1, 8, 4, 4)], [(1, 8, 4, 4)], {}, 0, 0),
+    ("ReorderOutput", [(1, 8, 4, 4)], [(1, 5, 4, 4)], {"channels": 5}, 0, 0),
+]
+
+
+@pytest.mark.parametrize("row", NCHWC_ROWS, ids=lambda row: row[0])
+def test_blocked_channels(row: tuple[Any, ...]) -> None:
+    op, inputs, outputs, attributes, macs, flops = row
+    domain = "com.microsoft.nchwc"
+    rule = RULES.find(domain, op, 0)
+    assert rule is not None
+    cost = rule.function(make_node(op, inputs, outputs, domain, **attributes))
+    assert isinstance(cost, Cost) and (cost.macs, cost.vector_flops) == (macs, flops)
 
 
 def test_every_schema_of_onnxruntime_is_accounted_for() -> None:

@@ -183,6 +183,7 @@ def test_every_rule_has_a_row_and_says_formula_and_source() -> None:
     import test_more_rules as more
 
     rows = {(row[1], row[0]) for row in (*ROWS, *more.ROWS)} | {("", op) for op in FREE} | set(more.FREE)
+    rows |= {("com.microsoft.nchwc", row[0]) for row in microsoft.NCHWC_ROWS}
     rows |= {(MS, row[0]) for row in microsoft.ROWS} | {(MS, op) for op in microsoft.FREE}
     for rule in RULES:
         assert (rule.domain, rule.op_type) in rows, f"{rule.op_type} has no golden row"
