@@ -51,9 +51,66 @@ class LayerCount(NamedTuple):
 def count_layers(graph: Graph, policy: PrecisionPolicy, phase: str = "inference") -> tuple[LayerCount, ...]:
     """Count every node of the graph, in order."""
     factor = TRAINING_FACTOR if phase == "training" else 1
-    return tuple(
+    layers = [
         LayerCount(node, "free", node.free) if node.free else _count(node, policy, factor) for node in graph.nodes
+    ]
+    if any(node.repeat != 1 or node.branch for node in graph.nodes):
+        layers = _costlier_branches(_repeated(layers))
+    return tuple(layers)
+
+
+def _repeated(layers: Sequence[LayerCount]) -> list[LayerCount]:
+    """Multiply what lies in loops by its trips. Weights are read once, and in every trip if no cache holds them."""
+    weights: dict[str, int] = {}
+    for layer in layers:
+        if layer.node.repeat != 1 and layer.status == "counted":
+            weights[layer.node.loop] = weights.get(layer.node.loop, 0) + layer.cost.weight_bytes
+    found = []
+    for layer in layers:
+        trips = layer.node.repeat
+        if layer.status != "counted" or trips == 1:
+            found.append(layer)
+        elif trips is None:
+            found.append(_unsupported(layer.node, "how often it runs is unknown"))
+        else:
+            cost = _times(layer.cost, trips, weights[layer.node.loop])
+            found.append(layer._replace(cost=cost, pagoda=_times(layer.pagoda, trips, 0)))
+    return found
+
+
+def _times(cost: Cost, trips: int, together: int) -> Cost:
+    varying = cost.bytes_read - cost.weight_bytes
+    return cost._replace(
+        macs=trips * cost.macs,
+        vector_flops=trips * cost.vector_flops,
+        bytes_read=trips * varying + (cost.weight_bytes if trips else 0),
+        bytes_written=trips * cost.bytes_written,
+        weight_bytes=cost.weight_bytes if trips else 0,
+        resident_bytes=cost.weight_bytes,
+        resident_steps=max(1, trips * cost.resident_steps),
+        resident_set=together,
     )
+
+
+def _costlier_branches(layers: Sequence[LayerCount]) -> list[LayerCount]:
+    """Keep the costlier branch of each If (more FLOP, then more bytes); the other is free, and says so."""
+    cost: dict[str, dict[int, tuple[int, int]]] = {}
+    for layer in layers:
+        if layer.node.branch:
+            place, which = layer.node.branch
+            flops, moved = cost.setdefault(place, {}).get(which, (0, 0))
+            mine = layer.cost if layer.status == "counted" else NOTHING
+            cost[place][which] = flops + mine.flops, moved + mine.bytes_read + mine.bytes_written
+    chosen = {place: max(options, key=lambda which: (options[which], -which)) for place, options in cost.items()}
+    return [
+        LayerCount(layer.node._replace(free=CHEAPER), "free", CHEAPER)
+        if layer.node.branch and chosen[layer.node.branch[0]] != layer.node.branch[1]
+        else layer
+        for layer in layers
+    ]
+
+
+CHEAPER = "the cheaper branch of an If: the other one is counted"
 
 
 def _count(node: Node, policy: PrecisionPolicy, factor: int) -> LayerCount:

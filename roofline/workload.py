@@ -87,6 +87,6 @@ def contraction_ceiling(layer: LayerCount, pipes: Sequence[Ceiling]) -> Ceiling:
 
 def read_with_cache(cost: Cost, cache_bytes: float | None) -> int:
     """Return the bytes read, a recurrent matrix once more per step if it is larger than the cache."""
-    if cache_bytes is not None and cost.resident_bytes > cache_bytes:
+    if cache_bytes is not None and max(cost.resident_bytes, cost.resident_set) > cache_bytes:
         return cost.bytes_read + cost.resident_bytes * (cost.resident_steps - 1)
     return cost.bytes_read

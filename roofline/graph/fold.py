@@ -21,6 +21,9 @@ Array = NDArray[Any]
 MAX_ELEMENTS = 4096
 """Values with more elements are not worked out."""
 
+MAX_WORK = 1e6
+"""Elements that evaluating an operator may touch where the size of its result is not known beforehand."""
+
 _BOUNDED = frozenset({"NonZero", "Unique", "Compress", "NonMaxSuppression", "TopK", "Size", "ReduceMax",
                       "ReduceMin", "ReduceSum", "CumSum", "Split", "Mod", "Abs", "Round"})  # fmt: skip
 """Operators whose result has at most as many elements as their inputs (NonZero: as many rows as axes)."""
@@ -161,11 +164,18 @@ def evaluate(
             if isinstance(rule, np.ufunc) and _broadcast_size(inputs) > MAX_ELEMENTS:
                 return None
             return [np.asarray(rule(*inputs, **attributes))]
-        if node.op_type not in _BOUNDED and not is_small:
+        if node.op_type not in _BOUNDED and not is_small and _largest_result(inputs) > MAX_WORK:
             return None
     except (ValueError, TypeError, IndexError, KeyError, OverflowError, MemoryError):
         return None
     return _reference(node, inputs, opset)
+
+
+def _largest_result(inputs: Sequence[Array | None]) -> float:
+    """Return a size that the result cannot exceed by much: what integers ask for, times what is there."""
+    known = [value for value in inputs if value is not None and value.size]
+    asked = [float(np.max(np.abs(value.astype(np.float64)))) for value in known if value.dtype.kind in "iu"]
+    return prod(max(1.0, size) for size in asked) * sum(value.size for value in known)
 
 
 def _broadcast_size(inputs: Sequence[Array | None]) -> int:

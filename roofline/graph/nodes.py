@@ -103,6 +103,12 @@ class Node(NamedTuple):
     """The outputs that it writes: those that are not left out."""
     reads: tuple[str, ...] = ()
     """Every tensor it reads by name, those that its subgraphs take from outside included."""
+    repeat: int | None = 1
+    """How often it runs: the trips of the loops around it; None where that is not known."""
+    branch: tuple[str, int] | None = None
+    """The If that it lies in and the branch, where the data decides which branch runs."""
+    loop: str = ""
+    """The innermost loop around it."""
     free: str = ""
     """Why it costs nothing, if it does not run at all: constant, shape arithmetic, unused. Its tensors are
     left out then."""

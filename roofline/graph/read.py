@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from roofline.errors import ModelFileError, ShapeError
 from roofline.findings import Finding
 from roofline.graph.bind import Bindings, bind_inputs
+from roofline.graph.control import label_of
 from roofline.graph.load import load_proto
 from roofline.graph.nodes import FLOAT_DTYPES, Graph, Node, TensorInfo
 from roofline.graph.raw import RawNode, ordered, raw_node
@@ -53,11 +54,10 @@ def read_graph(
             inference.settle(node)
     bound.refuse_unused([i.name for i in proto.graph.input])
     tensors = trace_tensors(proto.graph, nodes, inference)
+    findings += inference.findings
     findings += _unknown_dimensions(nodes, inference, tensors)
     if proto.graph.sparse_initializer:
         findings.append(_sparse(proto.graph))
-    outputs = tuple(o.name for o in proto.graph.output)
-    free = free_reasons(nodes, tensors, outputs)
     opsets = {"": 0, **{entry.domain: entry.version for entry in proto.opset_import}}
     opsets[""] = opsets.get("ai.onnx", opsets[""])
     initialised = [t for t in tensors.values() if t.origin == "initializer" and t.is_known]
@@ -65,15 +65,10 @@ def read_graph(
         Graph(
             path=path,
             opset=opsets[""],
-            nodes=tuple(
-                _free(node, opsets, free[node.position])
-                if node.position in free
-                else _node(node, opsets, tensors, inference)
-                for node in nodes
-            ),
+            nodes=tuple(_all_nodes(proto.graph, nodes, inference, tensors, opsets)),
             tensors=MappingProxyType(tensors),
             inputs=tuple(i.name for i in proto.graph.input if tensors[i.name].origin == "input"),
-            outputs=outputs,
+            outputs=tuple(o.name for o in proto.graph.output),
             bindings=MappingProxyType(dict(bound.used)),
             batch=batch,
             parameters=sum(t.elements for t in initialised if t.dtype in FLOAT_DTYPES),
@@ -119,6 +114,52 @@ def _inlined(model: onnx.ModelProto, path: str) -> onnx.ModelProto:
     except Exception as error:  # noqa: BLE001 - the library raises several kinds
         reason = str(error).strip().split("\n")[0]
         raise ModelFileError("its local functions cannot be opened", where=path, hint=reason) from None
+
+
+class _Scope(NamedTuple):
+    """Where a subgraph's nodes are: what is put in front of their names, and how often they run."""
+
+    prefix: str = ""
+    repeat: int | None = 1
+    branch: tuple[str, int] | None = None
+    loop: str = ""
+
+
+_MAIN = _Scope()
+
+
+def _all_nodes(
+    graph: onnx.GraphProto,
+    nodes: Sequence[RawNode],
+    inference: Inference,
+    tensors: Mapping[str, TensorInfo],
+    opsets: Mapping[str, int],
+    scope: _Scope = _MAIN,
+) -> Iterator[Node]:
+    """Yield the nodes of a graph, each control-flow node followed by those of its bodies."""
+    free = free_reasons(nodes, tensors, [o.name for o in graph.output])
+    for node in nodes:
+        if node.position in free:
+            yield _scoped(_free(node, opsets, free[node.position]), scope)
+            continue
+        yield _scoped(_node(node, opsets, tensors, inference), scope)
+        for body in inference.bodies.get(node.position, ()):
+            label = scope.prefix + label_of(node)
+            repeat = None if body.repeat is None or scope.repeat is None else scope.repeat * body.repeat
+            inner = _Scope(
+                prefix=f"{label}/",
+                repeat=repeat,
+                branch=scope.branch if body.branch is None else (label, body.branch),
+                loop=scope.loop if node.op_type == "If" else label,
+            )
+            known = trace_tensors(body.graph, body.nodes, body.inference, tensors)
+            yield from _all_nodes(body.graph, body.nodes, body.inference, known, opsets, inner)
+
+
+def _scoped(node: Node, scope: _Scope) -> Node:
+    if not scope.prefix:
+        return node
+    return node._replace(name=scope.prefix + node.label, repeat=scope.repeat, branch=scope.branch, loop=scope.loop)
 
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})

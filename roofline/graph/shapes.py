@@ -8,15 +8,18 @@ to the same C++ rules. A node that cannot be settled stays open and is reported;
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator
+from copy import copy
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
+from roofline.findings import Finding
 from roofline.graph import contrib_shapes, fold
 from roofline.graph.bind import Bindings
+from roofline.graph.control import Body, is_control, settle_control
 from roofline.graph.raw import RawNode
+from roofline.graph.values import Values
 
 if TYPE_CHECKING:
     import onnx
@@ -24,36 +27,6 @@ if TYPE_CHECKING:
 _INT64 = 7
 _MAX_FLOATS = 64
 """Float values are worth evaluating only as scales and the like."""
-
-
-class Values:
-    """Values of small tensors that are known before the run; decoded when first asked for."""
-
-    def __init__(self) -> None:
-        self._known: dict[str, Any] = {}
-
-    def __contains__(self, name: str) -> bool:
-        return name in self._known
-
-    def add(self, name: str, value: Any) -> None:
-        """Remember an array, or a ``TensorProto`` to decode later."""
-        self._known[name] = value
-
-    def array(self, name: str) -> NDArray[Any] | None:
-        """Return the value, or None where it is unknown."""
-        value = self._known.get(name)
-        if value is not None and not isinstance(value, np.ndarray):
-            from onnx.numpy_helper import to_array
-
-            try:
-                if value.data_type == _INT64 and value.raw_data:  # nearly all of them; four times as fast
-                    value = np.frombuffer(value.raw_data, dtype="<i8").reshape(tuple(value.dims))
-                else:
-                    value = to_array(value)
-            except (ValueError, TypeError, KeyError):  # the data does not fit its dimensions
-                value = None
-            self._known[name] = value
-        return value
 
 
 class Inference:
@@ -65,6 +38,9 @@ class Inference:
             no tensor (a sequence, an optional).
         values: the small values known before the run.
         problems: node position -> why its outputs stayed unknown.
+        bodies: node position -> the subgraphs that it runs.
+        findings: what was noticed on the way, subgraphs included.
+        depth: how many control-flow nodes this graph lies inside.
     """
 
     def __init__(self, model: onnx.ModelProto, bindings: Bindings) -> None:
@@ -72,6 +48,9 @@ class Inference:
         self.known: dict[str, contrib_shapes.Type | None] = {}
         self.values = Values()
         self.problems: dict[int, str] = {}
+        self.bodies: dict[int, list[Body]] = {}
+        self.findings: list[Finding] = []
+        self.depth = 0
         self._bindings = bindings
         self._settled: dict[Hashable, list[contrib_shapes.Type]] = {}
         self._opsets = {entry.domain: entry.version for entry in model.opset_import}
@@ -82,17 +61,44 @@ class Inference:
         self._declare(model.graph)
         self._whole_graph(model)
 
+    def inside(self, graph: onnx.GraphProto) -> Inference:
+        """Return the inference of a subgraph, which sees the types and values of this graph."""
+        inner = copy(self)
+        inner.types, inner.known, inner.values = dict(self.types), dict(self.known), self.values.copy()
+        inner.problems, inner.bodies = {}, {}
+        inner.depth = self.depth + 1
+        for name in [v.name for v in graph.input] + [o for n in graph.node for o in n.output]:
+            inner.types.pop(name, None)
+            inner.known.pop(name, None)
+            inner.values.forget(name)
+        inner._declare(graph)
+        return inner
+
+    def take_binding(self, name: str) -> int | None:
+        """Return what the user bound to a name that only inference knows."""
+        return self._bindings.take(name)
+
+    def element_type(self, name: str) -> contrib_shapes.Type | None:
+        """Return the type of a sequence's elements, or of a tensor."""
+        kind = self.types.get(name)
+        if kind is None or not kind.HasField("sequence_type"):
+            return self.known.get(name)
+        element = kind.sequence_type.elem_type
+        shape = _sizes(element) if element.HasField("tensor_type") else None
+        return None if shape is None else (element.tensor_type.elem_type, shape)
+
     def _declare(self, graph: onnx.GraphProto) -> None:
         import onnx
 
         for value in graph.input:
-            self._add(value.name, value.type)
+            if value.name not in self.known:
+                self._add(value.name, value.type)
         for tensor in graph.initializer:
-            self._add_plain(tensor.name, (tensor.data_type, tuple(tensor.dims)))
+            self.add_plain(tensor.name, (tensor.data_type, tuple(tensor.dims)))
             if tensor.data_location != onnx.TensorProto.EXTERNAL:
                 self.values.add(tensor.name, tensor)
         for sparse in graph.sparse_initializer:
-            self._add_plain(sparse.values.name, (sparse.values.data_type, tuple(sparse.dims)))
+            self.add_plain(sparse.values.name, (sparse.values.data_type, tuple(sparse.dims)))
 
     def _add(self, name: str, kind: onnx.TypeProto) -> None:
         self.types[name] = kind
@@ -103,7 +109,8 @@ class Inference:
         elif kind.WhichOneof("value") is not None:
             self.known[name] = None
 
-    def _add_plain(self, name: str, plain: contrib_shapes.Type) -> None:
+    def add_plain(self, name: str, plain: contrib_shapes.Type) -> None:
+        """Note a tensor's type and shape."""
         self.known[name] = plain
         self.types.pop(name, None)  # a partial type from before
 
@@ -135,6 +142,8 @@ class Inference:
         if node.op_type == "Constant" and not node.inputs and not node.domain:
             self._constant(node)
             return
+        if is_control(node):
+            self.bodies[node.position] = settle_control(self, node)
         self._evaluate(node)
         if not all(name in self.known for name in node.outputs if name):
             self._infer_node(node)
@@ -146,7 +155,7 @@ class Inference:
         for attribute in node.proto.attribute:
             if attribute.name == "value" and attribute.HasField("t"):
                 self.values.add(node.outputs[0], attribute.t)
-                self._add_plain(node.outputs[0], (attribute.t.data_type, tuple(attribute.t.dims)))
+                self.add_plain(node.outputs[0], (attribute.t.data_type, tuple(attribute.t.dims)))
             elif attribute.name == "value_int":
                 self.values.add(node.outputs[0], np.array(attribute.i, dtype=np.int64))
             elif attribute.name == "value_ints":
@@ -158,7 +167,7 @@ class Inference:
         key = self._signature(node)
         if key is not None and key in self._settled:  # the same layer again, as in every deep network
             for name, plain in zip(node.outputs, self._settled[key], strict=True):
-                self._add_plain(name, plain)
+                self.add_plain(name, plain)
             return
         self._ask_library(node)
         found = [same for name in node.outputs if (same := self.known.get(name)) is not None]
@@ -270,7 +279,7 @@ class Inference:
                 if name not in self.known:
                     from onnx.helper import np_dtype_to_tensor_dtype
 
-                    self._add_plain(name, (np_dtype_to_tensor_dtype(value.dtype), value.shape))
+                    self.add_plain(name, (np_dtype_to_tensor_dtype(value.dtype), value.shape))
 
     def _evaluate_shape(self, node: RawNode) -> None:
         plain = self.known.get(node.inputs[0]) if node.inputs else None
@@ -279,12 +288,12 @@ class Inference:
         shape = plain[1]
         if node.op_type == "Size":
             self.values.add(node.outputs[0], np.asarray(prod(shape), dtype=np.int64))
-            self._add_plain(node.outputs[0], (_INT64, ()))
+            self.add_plain(node.outputs[0], (_INT64, ()))
         else:
             end = node.attributes.get("end", len(shape))
             part = shape[node.attributes.get("start", 0) : end]
             self.values.add(node.outputs[0], np.array(part, dtype=np.int64))
-            self._add_plain(node.outputs[0], (_INT64, (len(part),)))
+            self.add_plain(node.outputs[0], (_INT64, (len(part),)))
 
     def _is_worth_evaluating(self, node: RawNode) -> bool:
         """Whether the result is small: by its type, or else because the inputs are."""

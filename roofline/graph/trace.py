@@ -25,9 +25,19 @@ _MAX_VALUE = 16
 """Operands of up to this many elements carry their value (scales, axes, sizes)."""
 
 
-def trace_tensors(graph: onnx.GraphProto, nodes: Sequence[RawNode], inference: Inference) -> dict[str, TensorInfo]:
-    """Return every tensor of the main graph with type, shape and where it comes from."""
-    known, tensors = inference.known, {}
+def trace_tensors(
+    graph: onnx.GraphProto,
+    nodes: Sequence[RawNode],
+    inference: Inference,
+    outer: Mapping[str, TensorInfo] | None = None,
+) -> dict[str, TensorInfo]:
+    """Return every tensor of a graph with type, shape and where it comes from.
+
+    With `outer`, of a subgraph: the tensors around it are visible inside, and its inputs are computed data.
+    """
+    known = inference.known
+    tensors = dict(outer or {})
+    inner = outer is not None
     unknown = (0, None)
 
     def info(name: str, origin: Origin, root: str = "", quantized_as: str = "", stored_as: str = "") -> TensorInfo:
@@ -40,8 +50,8 @@ def trace_tensors(graph: onnx.GraphProto, nodes: Sequence[RawNode], inference: I
     for sparse in graph.sparse_initializer:
         tensors[sparse.values.name] = info(sparse.values.name, "initializer", sparse.values.name)
     for value in graph.input:
-        if value.name not in tensors:  # before IR 4 initialisers are listed among the inputs too
-            tensors[value.name] = info(value.name, "input")
+        if inner or value.name not in tensors:  # before IR 4 initialisers are listed among the inputs too
+            tensors[value.name] = info(value.name, "data" if inner else "input")
     for node in nodes:
         origin = _origin(node, tensors)
         source = tensors.get(node.inputs[0]) if node.inputs else None

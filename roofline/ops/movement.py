@@ -28,6 +28,13 @@ for _op_type in _HANDLES:
     RULES.add(_op_type, free("a handle: tensors are passed on, not copied", ", ".join(_HANDLES)), op_class="movement")
 for _op_type in _TEXT:
     RULES.add(_op_type, free("text: no arithmetic, no fixed size", ", ".join(_TEXT)), op_class="movement")
+_CONTROL = ("If", "Loop", "Scan", "SequenceMap")
+for _op_type in _CONTROL:
+    RULES.add(
+        _op_type,
+        free("control flow: its bodies are counted, each times its trips", ", ".join(_CONTROL)),
+        op_class="movement",
+    )
 RULES.add("Dropout", free("identity at inference", "Dropout"), op_class="movement")
 for _op_type in ("Shape", "Size"):
     RULES.add(_op_type, free("shape: known without reading data", "Shape, Size"), op_class="movement")

@@ -40,6 +40,8 @@ class Cost(NamedTuple):
     resident_bytes: Dim = 0
     """Weights used again in every step of a recurrence; read once more per step if no cache holds them."""
     resident_steps: Dim = 1
+    resident_set: Dim = 0
+    """What must fit in the cache together for that; 0 means `resident_bytes` alone."""
 
     @property
     def contraction_flops(self) -> Dim:

@@ -185,7 +185,8 @@ ROWS: list[tuple[Any, ...]] = [
 FREE = [
     *[("", op) for op in ("BitCast", "Optional", "OptionalGetElement", "OptionalHasElement", "SequenceConstruct",
                           "SequenceAt", "SequenceEmpty", "SequenceErase", "SequenceInsert", "SequenceLength",
-                          "RegexFullMatch", "StringConcat", "StringNormalizer", "StringSplit")],
+                          "RegexFullMatch", "StringConcat", "StringNormalizer", "StringSplit", "If", "Loop",
+                          "Scan", "SequenceMap")],
     *[(ML, op) for op in ("CastMap", "DictVectorizer", "ZipMap", "CategoryMapper")],
     (TRAIN, "Gradient"),
 ]  # fmt: skip

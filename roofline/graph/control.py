@@ -1,0 +1,186 @@
+"""If, Loop, Scan, SequenceMap: infer their bodies, and the outputs that follow from them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, NamedTuple
+
+from roofline.errors import ShapeError
+from roofline.findings import Finding
+from roofline.graph.raw import RawNode, ordered, raw_node
+
+if TYPE_CHECKING:
+    import onnx
+
+    from roofline.graph.contrib_shapes import Type
+    from roofline.graph.shapes import Inference
+
+CONTROL = frozenset({"If", "Loop", "Scan", "SequenceMap"})
+MAX_NESTING = 20
+_INT64, _BOOL = 7, 9
+_UNBOUNDED = 2**31
+"""A Loop with this maximum trip count, or more, leaves the end to its condition."""
+
+
+class Body(NamedTuple):
+    """One subgraph of a control-flow node."""
+
+    graph: onnx.GraphProto
+    nodes: list[RawNode]
+    inference: Inference
+    repeat: int | None
+    """How often it runs; None where that is not known."""
+    branch: int | None
+    """0 or 1 for the branches of an If of which only one runs, None otherwise."""
+
+
+def is_control(node: RawNode) -> bool:
+    """Whether the node runs subgraphs of its own."""
+    return not node.domain and node.op_type in CONTROL
+
+
+def settle_control(inference: Inference, node: RawNode) -> list[Body]:
+    """Infer the bodies of a control-flow node, and its outputs' types as far as the bodies tell them."""
+    if inference.depth >= MAX_NESTING:
+        raise ShapeError(f"subgraphs are nested deeper than {MAX_NESTING}", where=node.proto.name or node.op_type)
+    graphs = {a.name: a.g for a in node.proto.attribute if a.HasField("g")}
+    if node.op_type == "If":
+        return _settle_if(inference, node, graphs)
+    body = graphs.get("body")
+    if body is None:
+        return []
+    if node.op_type == "Loop":
+        return [_settle_loop(inference, node, body)]
+    if node.op_type == "Scan":
+        return [_settle_scan(inference, node, body)]
+    return [_settle_map(inference, node, body)]
+
+
+def label_of(node: RawNode) -> str:
+    """Return the node's name, or its type and position."""
+    return node.proto.name or f"{node.op_type}_{node.position}"
+
+
+def _infer(
+    outer: Inference,
+    graph: onnx.GraphProto,
+    types: Iterable[Type | None],
+    repeat: int | None,
+    branch: int | None = None,
+) -> Body:
+    """Infer a body whose inputs have the given types; names of the outer graph are visible inside."""
+    inner = outer.inside(graph)
+    for value, plain in zip(graph.input, types, strict=False):
+        if plain is not None:
+            inner.add_plain(value.name, plain)
+    nodes = ordered([raw_node(n, i) for i, n in enumerate(graph.node)], graph.name or "subgraph")
+    for node in nodes:
+        inner.settle(node)
+    return Body(graph, nodes, inner, repeat, branch)
+
+
+def _results(body: Body) -> list[Type | None]:
+    return [body.inference.known.get(output.name) for output in body.graph.output]
+
+
+def _settle_if(inference: Inference, node: RawNode, graphs: dict[str, onnx.GraphProto]) -> list[Body]:
+    condition = inference.values.array(node.inputs[0]) if node.inputs[0] in inference.values else None
+    names = ["then_branch", "else_branch"]
+    if condition is not None and condition.size == 1:
+        names = ["then_branch" if bool(condition.ravel()[0]) else "else_branch"]
+    known = len(names) == 1
+    bodies = [
+        _infer(inference, graphs[name], (), 1, None if known else i) for i, name in enumerate(names) if name in graphs
+    ]
+    if not known and bodies:
+        inference.findings.append(
+            Finding(
+                code="if-costlier-branch",
+                where=label_of(node),
+                message="which branch runs depends on the data: the costlier one is counted",
+            )
+        )
+    for position, name in enumerate(node.outputs):
+        options = [r[position] for r in map(_results, bodies) if position < len(r) and r[position] is not None]
+        if name and name not in inference.known and options:
+            inference.add_plain(name, max(options, key=lambda plain: _elements(plain)))  # type: ignore[arg-type]
+    return bodies
+
+
+def _elements(plain: Type | None) -> int:
+    size = 1
+    for dim in plain[1] if plain else ():
+        size *= dim
+    return size
+
+
+def _trips(inference: Inference, node: RawNode, inferred: int | None, why: str) -> int | None:
+    """Return how often a body runs: bound by name, or inferred; else note a finding that asks for it."""
+    name = f"{label_of(node)}.trips"
+    given = inference.take_binding(name)
+    if given is not None:
+        return given
+    if inferred is None:
+        inference.findings.append(
+            Finding(
+                code="trips-unknown",
+                where=label_of(node),
+                message=f"how often the body of this {node.op_type} runs is unknown: {why}",
+                hint=f"bind it: --bind '{name}=10'",
+                strict=True,
+            )
+        )
+    return inferred
+
+
+def _settle_loop(inference: Inference, node: RawNode, graph: onnx.GraphProto) -> Body:
+    limit = inference.values.array(node.inputs[0]) if node.inputs[0] in inference.values else None
+    most = int(limit.ravel()[0]) if limit is not None and limit.size == 1 else None
+    inferred = most if most is not None and 0 <= most < _UNBOUNDED else None
+    trips = _trips(inference, node, inferred, "it ends when its condition says so")
+    carried = [inference.known.get(name) for name in node.inputs[2:]]
+    body = _infer(inference, graph, [(_INT64, ()), (_BOOL, ()), *carried], trips)
+    results = _results(body)[1:]
+    for position, name in enumerate(node.outputs):
+        found = results[position] if position < len(results) else None
+        if not name or name in inference.known or found is None:
+            continue
+        if position >= len(carried):
+            if trips is not None:
+                inference.add_plain(name, (found[0], (trips, *found[1])))
+        elif found == carried[position]:
+            inference.add_plain(name, found)
+    return body
+
+
+def _settle_scan(inference: Inference, node: RawNode, graph: onnx.GraphProto) -> Body:
+    scanned = node.attributes.get("num_scan_inputs", 0)
+    states = len(node.inputs) - scanned
+    types = [inference.known.get(name) for name in node.inputs]
+    axes = node.attributes.get("scan_input_axes") or (0,) * scanned
+    inside: list[Type | None] = types[:states]
+    inferred = None
+    for plain, axis in zip(types[states:], axes, strict=False):
+        if plain is None:
+            inside.append(None)
+            continue
+        axis %= max(1, len(plain[1]))
+        inferred = plain[1][axis]
+        inside.append((plain[0], plain[1][:axis] + plain[1][axis + 1 :]))
+    trips = _trips(inference, node, inferred, "the length of what it scans is unknown")
+    body = _infer(inference, graph, inside, trips)
+    out_axes = node.attributes.get("scan_output_axes") or (0,) * (len(node.outputs) - states)
+    for position, (name, found) in enumerate(zip(node.outputs, _results(body), strict=False)):
+        if not name or name in inference.known or found is None:
+            continue
+        if position < states:
+            inference.add_plain(name, found)
+        elif trips is not None:
+            axis = out_axes[position - states] % (len(found[1]) + 1)
+            inference.add_plain(name, (found[0], (*found[1][:axis], trips, *found[1][axis:])))
+    return body
+
+
+def _settle_map(inference: Inference, node: RawNode, graph: onnx.GraphProto) -> Body:
+    trips = _trips(inference, node, None, "the length of its sequence is not known")
+    return _infer(inference, graph, [inference.element_type(name) for name in node.inputs], trips)

@@ -1,0 +1,160 @@
+"""Control flow: bodies times trips, the costlier branch, nesting; every model is valid in ONNX Runtime."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from conftest import build_model
+from onnx import TensorProto, helper
+
+import roofline
+
+F, I64, BOOL = TensorProto.FLOAT, TensorProto.INT64, TensorProto.BOOL
+W = np.ones((6, 6), np.float32)
+
+
+def value(name: str, dtype: int = F, shape: Any = None) -> onnx.ValueInfoProto:
+    return helper.make_tensor_value_info(name, dtype, shape)
+
+
+def loop_body(inner: list[onnx.NodeProto] | None = None) -> onnx.GraphProto:
+    """carried (4, 6) @ w; the step is scanned out too."""
+    nodes = inner or [helper.make_node("MatMul", ["h", "w"], ["h2"], name="mm")]
+    nodes = [*nodes, helper.make_node("Identity", ["cond_in"], ["cond_out"]), helper.make_node("Relu", ["h2"], ["s"])]
+    return helper.make_graph(
+        nodes,
+        "body",
+        [value("i", I64, []), value("cond_in", BOOL, []), value("h")],
+        [value("cond_out", BOOL, []), value("h2"), value("s")],
+    )
+
+
+def loop_model(trips: int | None = 10, body: onnx.GraphProto | None = None) -> onnx.ModelProto:
+    node = helper.make_node("Loop", ["m", "go", "x"], ["y", "steps"], name="repeat", body=body or loop_body())
+    constants = {"w": W, "go": np.array(True)}
+    if trips is not None:
+        constants["m"] = np.array(trips, np.int64)
+    model = build_model([node], {"x": [4, 6]}, ["y", "steps"], constants)
+    if trips is None:
+        model.graph.input.append(value("m", I64, []))
+    return model
+
+
+def run(model: onnx.ModelProto, **feeds: Any) -> list[tuple[int, ...]]:
+    feeds = feeds or {"x": np.zeros((4, 6), np.float32)}
+    return [v.shape for v in onnxruntime.InferenceSession(model.SerializeToString()).run(None, feeds)]
+
+
+def shapes(analysis: roofline.Analysis) -> list[Any]:
+    return [analysis.graph.tensors[name].shape for name in analysis.graph.outputs]
+
+
+def test_a_loop_counts_its_body_times_its_trips() -> None:
+    model = loop_model(10)
+    analysis = roofline.analyze(model)
+    assert analysis.totals["macs"] == 10 * 4 * 6 * 6
+    assert analysis.totals["flops"] == 10 * (2 * 144 + 24)
+    assert shapes(analysis) == run(model) == [(4, 6), (10, 4, 6)]
+    names = {layer["name"]: layer for layer in analysis.layers}
+    assert names["repeat/mm"]["macs"] == 1440
+    assert names["repeat"]["status"] == "free" and "control flow" in names["repeat"]["reason"]
+
+
+def test_weights_of_a_loop_are_read_once_if_a_cache_holds_them() -> None:
+    """16 KB of weights; then 16 MB against 4 MB of cache."""
+    small = roofline.analyze(loop_model(10), "orin-agx").layers
+    moved = next(layer for layer in small if layer["name"] == "repeat/mm")
+    assert moved["bytes_read"] == W.nbytes + 10 * 4 * 6 * 4
+    wide = np.zeros((2048, 2048), np.float32)
+    model = build_model(
+        [helper.make_node("Loop", ["m", "go", "x"], ["y", "s"], name="repeat", body=loop_body())],
+        {"x": [4, 2048]}, ["y"], {"w": wide, "go": np.array(True), "m": np.array(10, np.int64)},
+    )  # fmt: skip
+    large = next(layer for layer in roofline.analyze(model, "orin-agx").layers if layer["name"] == "repeat/mm")
+    assert large["bytes_read"] == 10 * (wide.nbytes + 4 * 2048 * 4)
+    assert large["weight_bytes_read"] == wide.nbytes
+
+
+def test_an_unknown_trip_count_is_asked_for_by_name() -> None:
+    model = loop_model(None)
+    analysis = roofline.analyze(model)
+    finding = next(f for f in analysis.findings if f.code == "trips-unknown")
+    assert finding.hint == "bind it: --bind 'repeat.trips=10'" and finding.strict
+    assert analysis.totals["macs"] == 0 and analysis.coverage["nodes_unsupported"] == 3
+    bound = roofline.analyze(model, bindings={"repeat.trips": 7})
+    assert bound.totals["macs"] == 7 * 144
+    assert shapes(bound) == run(model, x=np.zeros((4, 6), np.float32), m=np.array(7)) == [(4, 6), (7, 4, 6)]
+
+
+def test_a_loop_in_a_loop() -> None:
+    inner = helper.make_node("Loop", ["m3", "go", "h"], ["h2"], name="inner", body=helper.make_graph(
+        [helper.make_node("MatMul", ["k", "w"], ["k2"], name="deep"), helper.make_node("Identity", ["c"], ["c2"])],
+        "inner", [value("j", I64, []), value("c", BOOL, []), value("k")], [value("c2", BOOL, []), value("k2")],
+    ))  # fmt: skip
+    model = loop_model(10, loop_body([inner]))
+    model.graph.initializer.append(onnx.numpy_helper.from_array(np.array(3, np.int64), "m3"))
+    analysis = roofline.analyze(model)
+    assert analysis.totals["macs"] == 10 * 3 * 144
+    assert "repeat/inner/deep" in {layer["name"] for layer in analysis.layers}
+    assert shapes(analysis) == run(model)
+
+
+def if_model(condition: Any = None) -> onnx.ModelProto:
+    def branch(name: str, nodes: list[onnx.NodeProto]) -> onnx.GraphProto:
+        return helper.make_graph(nodes, name, [], [value("out")])
+
+    then = branch("then", [helper.make_node("MatMul", ["x", "w"], ["t"], name="once"),
+                           helper.make_node("MatMul", ["t", "w"], ["out"], name="twice")])  # fmt: skip
+    other = branch("else", [helper.make_node("Relu", ["x"], ["out"], name="cheap")])
+    node = helper.make_node("If", ["c"], ["y"], name="choose", then_branch=then, else_branch=other)
+    constants = {"w": W} | ({} if condition is None else {"c": np.array(condition)})
+    model = build_model([node], {"x": [4, 6]}, ["y"], constants)
+    if condition is None:
+        model.graph.input.append(value("c", BOOL, []))
+    return model
+
+
+def test_the_costlier_branch_counts_and_it_is_said() -> None:
+    model = if_model()
+    analysis = roofline.analyze(model)
+    assert analysis.totals["macs"] == 2 * 144
+    assert "if-costlier-branch" in {f.code for f in analysis.findings}
+    cheap = next(layer for layer in analysis.layers if layer["name"] == "choose/cheap")
+    assert cheap["status"] == "free" and "cheaper branch" in cheap["reason"]
+    assert shapes(analysis) == run(model, x=np.zeros((4, 6), np.float32), c=np.array(True))
+
+
+@pytest.mark.parametrize(("condition", "macs"), [(True, 288), (False, 0)])
+def test_a_known_condition_decides(condition: bool, macs: int) -> None:
+    analysis = roofline.analyze(if_model(condition))
+    assert analysis.totals["macs"] == macs
+    assert "if-costlier-branch" not in {f.code for f in analysis.findings}
+
+
+def test_a_scan_runs_once_per_element_of_what_it_scans() -> None:
+    body = helper.make_graph(
+        [helper.make_node("MatMul", ["state", "w"], ["p"]), helper.make_node("Add", ["p", "step"], ["next"]),
+         helper.make_node("Identity", ["next"], ["seen"])],
+        "body", [value("state", F, [2, 6]), value("step", F, [2, 6])],
+        [value("next", F, [2, 6]), value("seen", F, [2, 6])],
+    )  # fmt: skip
+    node = helper.make_node("Scan", ["x0", "xs"], ["y", "ys"], name="scan", num_scan_inputs=1, body=body)
+    model = build_model([node], {"x0": [2, 6], "xs": [9, 2, 6]}, ["y", "ys"], {"w": W})
+    analysis = roofline.analyze(model)
+    assert analysis.totals["macs"] == 9 * 2 * 6 * 6 and analysis.totals["flops"] == 9 * (2 * 72 + 12)
+    feeds = {"x0": np.zeros((2, 6), np.float32), "xs": np.zeros((9, 2, 6), np.float32)}
+    assert shapes(analysis) == run(model, **feeds) == [(2, 6), (9, 2, 6)]
+
+
+def test_deep_nesting_is_refused_not_followed() -> None:
+    graph = helper.make_graph([helper.make_node("Identity", ["x"], ["out"])], "g", [], [value("out")])
+    for _ in range(30):
+        node = helper.make_node("If", ["c"], ["out"], then_branch=graph, else_branch=graph)
+        graph = helper.make_graph([node], "g", [], [value("out")])
+    model = build_model(list(graph.node), {"x": [2]}, ["out"], {"c": np.array(True)})
+    with pytest.raises(roofline.ShapeError, match="nested deeper"):
+        roofline.analyze(model)
