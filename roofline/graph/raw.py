@@ -66,15 +66,17 @@ _READERS: Mapping[int, Callable[[Any], Any]] = {
 
 
 def _names_in(graphs: list[onnx.GraphProto]) -> Iterator[str]:
-    """Yield every tensor name read inside subgraphs (those defined there too: they do no harm)."""
-    while graphs:
-        graph = graphs.pop()
-        yield from (output.name for output in graph.output)
+    """Yield every tensor name that subgraphs take from outside."""
+    for graph in graphs:
+        own = {value.name for value in graph.input} | {tensor.name for tensor in graph.initializer}
+        own.update(name for node in graph.node for name in node.output)
+        read = {output.name for output in graph.output}
         for node in graph.node:
-            yield from (name for name in node.input if name)
+            read.update(name for name in node.input if name)
             for attribute in node.attribute:
                 if attribute.type in _GRAPHS:
-                    graphs += [attribute.g, *attribute.graphs]
+                    read.update(_names_in([attribute.g, *attribute.graphs]))
+        yield from sorted(read - own)
 
 
 def ordered(nodes: list[RawNode], path: str) -> list[RawNode]:

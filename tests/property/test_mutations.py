@@ -1,0 +1,148 @@
+"""Damaged and hostile models: a clear error or an answer, never another exception."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+
+import onnx
+import pytest
+from conftest import TRUTH, model_path, true_bindings
+from onnx import TensorProto, helper
+
+import roofline
+from roofline.errors import RooflineError
+
+NAMES = sorted(TRUTH)
+SMALL = [name for name in NAMES if model_path(name).stat().st_size < 80_000]
+Mutation = Callable[[onnx.ModelProto, random.Random], None]
+
+
+def analyse(data: bytes | onnx.ModelProto, name: str) -> None:
+    """Accept an answer or one of our errors, whose text is one line."""
+    try:
+        roofline.analyze(data, "orin-agx", bindings=true_bindings(name)).to_json(tensors=True)
+    except RooflineError as error:
+        assert str(error) and "\n" not in str(error)
+
+
+def drop_input(model: onnx.ModelProto, rng: random.Random) -> None:
+    node = rng.choice(model.graph.node)
+    if node.input:
+        del node.input[rng.randrange(len(node.input))]
+
+
+def drop_node(model: onnx.ModelProto, rng: random.Random) -> None:
+    del model.graph.node[rng.randrange(len(model.graph.node))]
+
+
+def drop_attribute(model: onnx.ModelProto, rng: random.Random) -> None:
+    nodes = [n for n in model.graph.node if n.attribute]
+    if nodes:
+        node = rng.choice(nodes)
+        del node.attribute[rng.randrange(len(node.attribute))]
+
+
+def retype_attribute(model: onnx.ModelProto, rng: random.Random) -> None:
+    nodes = [n for n in model.graph.node if n.attribute]
+    if nodes:
+        attribute = rng.choice(rng.choice(nodes).attribute)
+        other = rng.choice([1, -1, 10**18, -(2**63), 0.5, "text", [1, 2], [0.0, 0.0], [-1], [2**62] * 3])
+        attribute.CopyFrom(helper.make_attribute(attribute.name, other))
+
+
+def wild_dimension(model: onnx.ModelProto, rng: random.Random) -> None:
+    tensor = rng.choice(model.graph.initializer)
+    if tensor.dims:
+        tensor.dims[rng.randrange(len(tensor.dims))] = rng.choice([-1, 0, 2**40, 2**62, -(2**62)])
+
+
+def wild_input(model: onnx.ModelProto, rng: random.Random) -> None:
+    dims = rng.choice(model.graph.input).type.tensor_type.shape.dim
+    if dims:
+        rng.choice(dims).dim_value = rng.choice([-1, 0, 2**39, 2**62])
+
+
+def swap_names(model: onnx.ModelProto, rng: random.Random) -> None:
+    a, b = rng.sample(range(len(model.graph.node)), 2)
+    one, two = model.graph.node[a], model.graph.node[b]
+    if one.output and two.output:
+        one.output[0], two.output[0] = two.output[0], one.output[0]
+
+
+def same_name(model: onnx.ModelProto, rng: random.Random) -> None:
+    a, b = rng.sample(range(len(model.graph.node)), 2)
+    model.graph.node[a].output[0] = model.graph.node[b].output[0]
+
+
+def other_op(model: onnx.ModelProto, rng: random.Random) -> None:
+    node = rng.choice(model.graph.node)
+    node.op_type = rng.choice([s.name for s in onnx.defs.get_all_schemas() if s.domain == ""])
+
+
+def other_domain(model: onnx.ModelProto, rng: random.Random) -> None:
+    rng.choice(model.graph.node).domain = rng.choice(["com.microsoft", "ai.onnx.ml", "nobody", ""])
+
+
+def other_type(model: onnx.ModelProto, rng: random.Random) -> None:
+    rng.choice(model.graph.initializer).data_type = rng.choice([0, 7, 8, 9, 99, 10])
+
+
+def self_loop(model: onnx.ModelProto, rng: random.Random) -> None:
+    node = rng.choice([n for n in model.graph.node if n.input and n.output])
+    node.input[0] = node.output[0]
+
+
+def old_opset(model: onnx.ModelProto, rng: random.Random) -> None:
+    model.opset_import[0].version = rng.choice([1, 5, 9, 0, -3, 999])
+
+
+def own_subgraph(model: onnx.ModelProto, rng: random.Random) -> None:
+    node = rng.choice(model.graph.node)
+    inner = helper.make_graph([node], "g", [], [helper.make_tensor_value_info(node.output[0], TensorProto.FLOAT, None)])
+    node.CopyFrom(
+        helper.make_node(rng.choice(["If", "Loop", "Scan"]), list(node.input), list(node.output), body=inner,
+                         then_branch=inner, else_branch=inner)
+    )  # fmt: skip
+
+
+def recursive_functions(model: onnx.ModelProto, rng: random.Random) -> None:
+    imports = [helper.make_opsetid("", 17), helper.make_opsetid("f", 1)]
+    for a, b in (("A", "B"), ("B", "A")):
+        inner = helper.make_node(b, ["i"], ["o"], domain="f")
+        model.functions.append(helper.make_function("f", a, ["i"], ["o"], [inner], imports))
+    model.opset_import.append(helper.make_opsetid("f", 1))
+    model.graph.node[0].op_type, model.graph.node[0].domain = "A", "f"
+
+
+MUTATIONS: list[Mutation] = [
+    drop_input, drop_node, drop_attribute, retype_attribute, wild_dimension, wild_input, swap_names, same_name,
+    other_op, other_domain, other_type, self_loop, old_opset, own_subgraph, recursive_functions,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda m: m.__name__)
+@pytest.mark.parametrize("seed", range(10))
+def test_damaged_graphs(mutation: Mutation, seed: int) -> None:
+    rng = random.Random(f"{mutation.__name__}{seed}")
+    name = rng.choice(SMALL)
+    model = onnx.load(model_path(name), load_external_data=False)
+    mutation(model, rng)
+    analyse(model.SerializeToString(), name)
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_damaged_bytes(seed: int) -> None:
+    rng = random.Random(seed)
+    name = rng.choice(SMALL)
+    data = bytearray(model_path(name).read_bytes())
+    for _ in range(rng.choice([1, 3, 20])):
+        place = rng.randrange(len(data))
+        kind = rng.randrange(3)
+        if kind == 0:
+            data[place] = rng.randrange(256)
+        elif kind == 1:
+            del data[place : place + rng.randrange(1, 50)]
+        else:
+            data[place:place] = bytes(rng.randrange(256) for _ in range(rng.randrange(1, 9)))
+    analyse(bytes(data), name)
