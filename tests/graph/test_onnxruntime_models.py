@@ -116,7 +116,8 @@ def quantised(model: onnx.ModelProto, folder: Path, feeds: dict[str, Any] | None
     source, target = folder / "float.onnx", folder / "int8.onnx"
     onnx.save(model, source)
     if feeds is None:
-        quantization.quantize_dynamic(source, target)
+        # unsigned weights: older releases have no kernel for a ConvInteger of signed ones
+        quantization.quantize_dynamic(source, target, weight_type=quantization.QuantType.QUInt8)
     else:
 
         class Reader(quantization.CalibrationDataReader):  # type: ignore[name-defined, misc]
