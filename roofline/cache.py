@@ -1,6 +1,6 @@
 """A small content-addressed cache on disk: parsed files, keyed by the hash of what was parsed.
 
-Reading a device file costs 25 ms, nearly all of it ``import yaml``: a tenth of a whole run. The key is the
+Most of what reading a device file costs is ``import yaml`` (tests/benchmarks/start_costs.py). The key is the
 SHA-256 of the file's content, so an entry can never be stale; entries are written whole or not at all, and
 one that cannot be read or written is simply not used. ``ROOFLINE_CACHE=off`` turns it off; the folder is
 ``roofline`` in ``XDG_CACHE_HOME`` (``~/.cache``).

@@ -4,8 +4,8 @@ Inside the library every quantity is a float64 in SI whose unit is the last word
 units exists only in device files, options and labels. The registry is our own short list: pint's default
 one is made for physics (a byte is dimensionless there, so ``GHz`` converts to ``GB/s``).
 
-The spellings of `COMMON` are resolved without importing pint (its import alone costs 0.2 s, more than
-reading a model); the tests check every one of them against the registry.
+The spellings of `COMMON` are resolved without importing pint (its import costs more than
+reading a model: tests/benchmarks/start_costs.py); the tests check every one of them against the registry.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ _QUANTITY = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*(\S.*?
 
 @lru_cache(maxsize=1)
 def registry() -> pint.UnitRegistry[Any]:
-    """Return the project's only pint registry (built on first use, about 6 ms)."""
+    """Return the project's only pint registry (built on first use)."""
     import pint
 
     units: pint.UnitRegistry[Any] = pint.UnitRegistry(

@@ -54,7 +54,7 @@ def load_file(path: Path) -> Any:
 
 def loads(text: str, where: str) -> Any:
     """Return the content of YAML `text`; `where` names it in errors."""
-    import yaml  # late: a parsed file comes from the cache, and this import costs 20 ms
+    import yaml  # late: a parsed file comes from the cache, and this import is most of the cost
 
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:

@@ -190,13 +190,13 @@ def _size_of(dim: _FreeDim, bindings: Bindings) -> int | None:
     given = bindings.take(dim.symbol or dim.place)
     if dim.tree is None:
         if given is None:
-            bindings.missing.setdefault(dim.symbol or dim.place, f"dimension {dim.axis} of {dim.place}")
+            bindings.missing.setdefault(dim.symbol or dim.place, dim.place)
         return given
     names = sorted(names_in(dim.tree))
     open_names = [name for name in names if name not in bindings.values]
     if open_names and given is None:
         for name in open_names:
-            bindings.missing.setdefault(name, f"in {dim.symbol}, dimension {dim.axis} of {dim.place}")
+            bindings.missing.setdefault(name, f"in {dim.symbol}, {dim.place}")
         return None
     if open_names:
         return given

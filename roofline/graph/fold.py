@@ -1,6 +1,7 @@
 """Evaluate the small integer arithmetic that exporters write around shapes.
 
-The common operators are a few lines of numpy, because importing ONNX's own reference evaluator costs 0.1 s.
+The common operators are a few lines of numpy, because importing ONNX's own reference evaluator
+costs more than reading a model (tests/benchmarks/start_costs.py).
 Every other operator goes to that evaluator. Only small tensors are evaluated; weights never are.
 """
 
