@@ -7,7 +7,7 @@ to the same C++ rules. A node that cannot be settled stays open and is reported;
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable
 from copy import copy
 from math import prod
 from typing import TYPE_CHECKING
@@ -18,6 +18,7 @@ from roofline.findings import Finding
 from roofline.graph import contrib_shapes, fold
 from roofline.graph.bind import Bindings
 from roofline.graph.control import Body, is_control, settle_control
+from roofline.graph.library import Library, tensor_type
 from roofline.graph.raw import RawNode
 from roofline.graph.values import Values
 
@@ -53,11 +54,7 @@ class Inference:
         self.depth = 0
         self._bindings = bindings
         self._settled: dict[Hashable, list[contrib_shapes.Type]] = {}
-        self._opsets = {entry.domain: entry.version for entry in model.opset_import}
-        if "ai.onnx" in self._opsets:
-            self._opsets.setdefault("", self._opsets["ai.onnx"])
-        self._imports = list(model.opset_import)
-        self._ir_version = model.ir_version
+        self._library = Library(model)
         self._declare(model.graph)
         self._whole_graph(model)
 
@@ -114,12 +111,12 @@ class Inference:
         self.known[name] = plain
         self.types.pop(name, None)  # a partial type from before
 
-    def _type(self, name: str) -> onnx.TypeProto | None:
+    def type_of(self, name: str) -> onnx.TypeProto | None:
         kind = self.types.get(name)
         if kind is None:
             plain = self.known.get(name)
             if plain is not None:
-                kind = self.types[name] = _tensor_type(*plain)
+                kind = self.types[name] = tensor_type(*plain)
         return kind
 
     def _whole_graph(self, model: onnx.ModelProto) -> None:
@@ -191,61 +188,13 @@ class Inference:
 
     def _ask_library(self, node: RawNode) -> None:
         try:
-            found = list(self._outputs(node))
+            found = list(self._library.outputs(node, self))
         except Exception as error:  # noqa: BLE001 - the library raises many kinds, and none may stop the rest
             self.problems[node.position] = str(error).split("\n")[0] or type(error).__name__
             return
         for name, kind in found:
             if name and kind.WhichOneof("value") is not None:
                 self._add(name, kind)
-
-    def _outputs(self, node: RawNode) -> Iterator[tuple[str, onnx.TypeProto]]:
-        rule = contrib_shapes.RULES.get((node.domain, node.op_type))
-        if rule is not None:
-            inputs = [self.known.get(name) for name in node.inputs]
-            for name, found in zip(node.outputs, rule(inputs, node.attributes, len(node.outputs)), strict=False):
-                if found is not None:
-                    yield name, _tensor_type(*found)
-            return
-        from onnx.defs import get_schema
-        from onnx.numpy_helper import from_array
-        from onnx.shape_inference import infer_node_outputs
-
-        twin = contrib_shapes.TWINS.get((node.domain, node.op_type))
-        if twin is not None:
-            yield from self._outputs_of_twin(node, twin)
-            return
-        schema = get_schema(node.op_type, self._opsets.get(node.domain, 1), node.domain)
-        types = {name: kind for name in node.inputs if (kind := self._type(name)) is not None}
-        data = {}
-        for name in node.inputs:
-            value = self.values.array(name) if name in self.values else None
-            if value is not None:
-                data[name] = from_array(np.ascontiguousarray(value).reshape(value.shape), name)
-        yield from infer_node_outputs(
-            schema, node.proto, types, data, opset_imports=self._imports, ir_version=self._ir_version
-        ).items()
-
-    def _outputs_of_twin(self, node: RawNode, twin: contrib_shapes.Twin) -> Iterator[tuple[str, onnx.TypeProto]]:
-        """Infer a contributed operator's outputs as those of its twin in the standard, at the newest opset."""
-        import onnx
-        from onnx.defs import get_schema, onnx_opset_version
-
-        places = range(len(node.inputs)) if twin.inputs is None else twin.inputs
-        schema = get_schema(twin.op_type, onnx_opset_version(), "")
-        proto = onnx.NodeProto(op_type=twin.op_type, output=node.outputs)
-        proto.input.extend(node.inputs[i] if i < len(node.inputs) else "" for i in places)
-        proto.attribute.extend(a for a in node.proto.attribute if a.name in schema.attributes)
-        inner = node._replace(proto=proto, op_type=twin.op_type, domain="", inputs=tuple(proto.input))
-        opsets, self._opsets = self._opsets, {"": onnx_opset_version()}
-        try:
-            found = list(self._outputs(inner))
-        finally:
-            self._opsets = opsets
-        for position, (name, kind) in enumerate(found):
-            if position == 0 and twin.dtype_of is not None:
-                kind.tensor_type.elem_type = (self.known.get(node.inputs[twin.dtype_of]) or (0, ()))[0]
-            yield name, kind
 
     def _apply_bindings(self, node: RawNode) -> None:
         """Let ``TENSOR[AXIS]=SIZE`` settle a dimension that only the data would tell."""
@@ -270,7 +219,7 @@ class Inference:
         inputs = [known.array(name) if name else None for name in node.inputs]
         if any(value is None for value, name in zip(inputs, node.inputs, strict=True) if name):
             return
-        opset = self._opsets.get(node.domain, 1)
+        opset = self._library.opsets.get(node.domain, 1)
         is_small = node.outputs[0] in self.known  # and then _is_worth_evaluating looked at its size
         found = fold.evaluate(node.proto, inputs, node.attributes, opset, is_small)
         for name, value in zip(node.outputs, found or (), strict=False):
@@ -322,14 +271,3 @@ def open_axes(kind: onnx.TypeProto | None) -> list[int]:
     if kind is None or not kind.HasField("tensor_type"):
         return []
     return [a for a, dim in enumerate(kind.tensor_type.shape.dim) if not dim.HasField("dim_value")]
-
-
-def _tensor_type(dtype: int, shape: tuple[int, ...]) -> onnx.TypeProto:
-    import onnx
-
-    kind = onnx.TypeProto()
-    kind.tensor_type.elem_type = dtype
-    kind.tensor_type.shape.SetInParent()
-    for size in shape:
-        kind.tensor_type.shape.dim.add().dim_value = size
-    return kind

@@ -1,0 +1,106 @@
+"""Ask for the output types of one node: a rule of our own, the standard's C++ rule, or that of a twin operator."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from roofline.graph import contrib_shapes
+from roofline.graph.raw import RawNode
+from roofline.graph.values import Values
+
+if TYPE_CHECKING:
+    import onnx
+
+
+class Known(Protocol):
+    """What is known about tensors so far."""
+
+    known: dict[str, contrib_shapes.Type | None]
+    values: Values
+
+    def type_of(self, name: str) -> onnx.TypeProto | None:
+        """Return the type of a tensor, partly known shapes included."""
+
+
+class Library:
+    """The shape rules that apply to a model's opsets.
+
+    Attributes:
+        opsets: domain -> version that the model imports.
+    """
+
+    def __init__(self, model: onnx.ModelProto) -> None:
+        self.opsets: Mapping[str, int] = {entry.domain: entry.version for entry in model.opset_import}
+        if "ai.onnx" in self.opsets:
+            self.opsets = {"": self.opsets["ai.onnx"], **self.opsets}
+        self._imports = list(model.opset_import)
+        self._ir_version = model.ir_version
+
+    def outputs(self, node: RawNode, inference: Known) -> Iterator[tuple[str, onnx.TypeProto]]:
+        """Yield name and type of each output that a rule settles.
+
+        Raises:
+            Exception: whatever the C++ rules raise for inputs that do not fit the operator.
+        """
+        rule = contrib_shapes.RULES.get((node.domain, node.op_type))
+        if rule is not None:
+            inputs = [inference.known.get(name) for name in node.inputs]
+            for name, found in zip(node.outputs, rule(inputs, node.attributes, len(node.outputs)), strict=False):
+                if found is not None:
+                    yield name, tensor_type(*found)
+            return
+        twin = contrib_shapes.TWINS.get((node.domain, node.op_type))
+        if twin is not None:
+            yield from self._outputs_of_twin(node, twin, inference)
+        else:
+            yield from self._standard(node, inference, self.opsets.get(node.domain, 1))
+
+    def _standard(self, node: RawNode, inference: Known, opset: int) -> Iterator[tuple[str, onnx.TypeProto]]:
+        from onnx.defs import get_schema
+        from onnx.numpy_helper import from_array
+        from onnx.shape_inference import infer_node_outputs
+
+        schema = get_schema(node.op_type, opset, node.domain)
+        types = {name: kind for name in node.inputs if (kind := inference.type_of(name)) is not None}
+        data = {}
+        for name in node.inputs:
+            value = inference.values.array(name) if name in inference.values else None
+            if value is not None:
+                data[name] = from_array(np.ascontiguousarray(value).reshape(value.shape), name)
+        yield from infer_node_outputs(
+            schema, node.proto, types, data, opset_imports=self._imports, ir_version=self._ir_version
+        ).items()
+
+    def _outputs_of_twin(
+        self, node: RawNode, twin: contrib_shapes.Twin, inference: Known
+    ) -> Iterator[tuple[str, onnx.TypeProto]]:
+        """Infer a contributed operator's outputs as those of its twin in the standard, at the newest opset."""
+        import onnx
+        from onnx.defs import get_schema, onnx_opset_version
+
+        places = range(len(node.inputs)) if twin.inputs is None else twin.inputs
+        schema = get_schema(twin.op_type, onnx_opset_version(), "")
+        proto = onnx.NodeProto(op_type=twin.op_type, output=node.outputs)
+        proto.input.extend(node.inputs[i] if i < len(node.inputs) else "" for i in places)
+        proto.attribute.extend(a for a in node.proto.attribute if a.name in schema.attributes)
+        inner = node._replace(proto=proto, op_type=twin.op_type, domain="", inputs=tuple(proto.input))
+        found = list(self._standard(inner, inference, onnx_opset_version()))
+        for position, (name, kind) in enumerate(found):
+            if position == 0 and twin.dtype_of is not None:
+                kind.tensor_type.elem_type = (inference.known.get(node.inputs[twin.dtype_of]) or (0, ()))[0]
+            yield name, kind
+
+
+def tensor_type(dtype: int, shape: tuple[int, ...]) -> onnx.TypeProto:
+    """Return the type of a tensor of element type `dtype` and a known shape."""
+    import onnx
+
+    kind = onnx.TypeProto()
+    kind.tensor_type.elem_type = dtype
+    kind.tensor_type.shape.SetInParent()
+    for size in shape:
+        kind.tensor_type.shape.dim.add().dim_value = size
+    return kind
