@@ -134,6 +134,20 @@ def bind_inputs(graph: onnx.GraphProto, bindings: Bindings) -> tuple[list[Findin
     return findings, _batch(inputs, free, bindings)
 
 
+def free_dimensions(graph: onnx.GraphProto, bindings: Bindings) -> list[str]:
+    """Return the names (``batch``, ``input[2]``) that still need a value; `graph` is changed as in `bind_inputs`.
+
+    Raises:
+        BindingError: an input has no shape at all, or a binding contradicts the file.
+    """
+    findings, _ = bind_inputs(graph, bindings)
+    shapeless = {name: place for name, place in bindings.missing.items() if name.startswith("--")}
+    if shapeless:
+        bindings.missing = shapeless
+        bindings.refuse_missing("a formula needs the rank of every input")
+    return [*(f.where for f in findings if f.code == "batch-assumed"), *bindings.missing]
+
+
 def _free_dims(value: onnx.ValueInfoProto, bindings: Bindings) -> Iterator[_FreeDim]:
     """Yield the open dimensions of one input, after checking those that the file fixes."""
     tensor = value.type.tensor_type

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from roofline.errors import ModelFileError, ShapeError
+from roofline.errors import ShapeError
 from roofline.findings import Finding
 from roofline.graph.bind import Bindings, bind_inputs
 from roofline.graph.control import label_of
@@ -40,8 +40,6 @@ def read_graph(
         ShapeError: the graph has a cycle, or two producers of one tensor.
     """
     proto, path = load_proto(model)
-    if proto.functions:
-        proto = _inlined(proto, path)
     bound = Bindings(bindings, shapes)
     findings, batch = bind_inputs(proto.graph, bound)
     bound.refuse_missing(path)
@@ -103,17 +101,6 @@ def _refuse_dangling(graph: onnx.GraphProto, nodes: Sequence[RawNode], path: str
 
 
 _AGAIN = "the file is damaged; export it again"
-
-
-def _inlined(model: onnx.ModelProto, path: str) -> onnx.ModelProto:
-    """Return the model with its local functions written out."""
-    from onnx.inliner import inline_local_functions
-
-    try:
-        return inline_local_functions(model)
-    except Exception as error:  # noqa: BLE001 - the library raises several kinds
-        reason = str(error).strip().split("\n")[0]
-        raise ModelFileError("its local functions cannot be opened", where=path, hint=reason) from None
 
 
 class _Scope(NamedTuple):
