@@ -9,24 +9,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from roofline.choices import DEFAULT_TRAFFIC, check_options, choose_target, refuse_loose
 from roofline.counting import LayerCount, count_layers, least_bytes
-from roofline.devices.load import load_device
 from roofline.devices.modes import find_mode
 from roofline.devices.spec import DeviceSpec, EnergySet, Processor
 from roofline.devices.tables import choose_energy_set
-from roofline.errors import DeviceError, GateError, UsageError
+from roofline.errors import UsageError
 from roofline.evaluate import Evaluation, evaluate
 from roofline.findings import Finding
 from roofline.graph.nodes import Graph
 from roofline.graph.read import read_graph
 from roofline.notes import findings_about
-from roofline.precision import PRECISIONS, RUNTIMES, PrecisionPolicy
 from roofline.workload import Workload, build_workload
 
 _LOG = logging.getLogger(__name__)
-
-TRAFFIC_MODELS = ("unfused", "pagoda")
-DEFAULT_TRAFFIC = "unfused"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -145,22 +141,13 @@ def analyze(
         UsageError: options that are unknown or contradict each other.
         GateError: `strict` is not met.
     """
-    _check_options(precision, phase, traffic, runtime, clocks, calibration)
-    spec = load_device(device) if device is not None else None
-    chosen = _processor(spec, processor, runtime) if spec else None
-    if chosen is not None and precision is not None:
-        _refuse_unknown_rate(spec, chosen, precision)
-    policy = PrecisionPolicy(
-        requested=precision,
-        runtime=runtime,
-        has_tf32=chosen is not None and ("matrix", "tf32") in chosen.pipes,
-    )
+    check_options(precision, phase, traffic, runtime, clocks, calibration)
+    target = choose_target(device, processor, runtime, precision)
+    spec, chosen, policy, pipes, cache = target
     graph, findings = read_graph(model, bindings, shapes)
     _LOG.info("read %s: %d nodes, %d tensors", graph.path, len(graph.nodes), len(graph.tensors))
     counts = count_layers(graph, policy, phase)
     _LOG.info("counted %d of %d nodes", sum(c.status == "counted" for c in counts), len(counts))
-    pipes = tuple(chosen.pipes) if chosen else ()
-    cache = spec.cache_bytes.value if spec and spec.cache_bytes else None
     workload = build_workload(counts, traffic, pipes, cache)
     least = least_bytes(graph, counts, policy)
     evaluation = None
@@ -171,8 +158,8 @@ def analyze(
         evaluation = evaluate(
             workload, _for_energy(energy, workload, counts, pipes, cache), least, spec, chosen, modes, energy
         )
-    elif mode is not None or processor is not None:
-        raise UsageError("a mode or processor without a device", expected="--device as well")
+    elif mode is not None:
+        raise UsageError("a mode without a device", expected="--device as well")
     partial = Analysis(
         graph=graph,
         counts=counts,
@@ -191,69 +178,8 @@ def analyze(
     )
     analysis = replace(partial, findings=(*findings, *findings_about(partial)))
     if strict:
-        refuse_loose(analysis)
+        refuse_loose(analysis.findings, graph.path)
     return analysis
-
-
-def refuse_loose(analysis: Analysis) -> None:
-    """Raise `GateError` if a finding says that the result is incomplete or rests on an assumption."""
-    loose = [f for f in analysis.findings if f.strict]
-    if loose:
-        raise GateError(
-            "--strict is not met: " + "; ".join(f"{f.code} ({f.where})" for f in loose[:5]),
-            where=analysis.graph.path,
-            hint=loose[0].hint,
-        )
-
-
-def _check_options(
-    precision: str | None, phase: str, traffic: str, runtime: str | None, clocks: str, calibration: str
-) -> None:
-    def one_of(name: str, value: str | None, allowed: Sequence[str]) -> None:
-        if value is not None and value not in allowed:
-            raise UsageError(f"{value!r} is unknown", where=f"--{name}", expected=", ".join(allowed))
-
-    one_of("precision", precision, PRECISIONS)
-    one_of("phase", phase, ("inference", "training"))
-    one_of("runtime", runtime, RUNTIMES)
-    one_of("clocks", clocks, ("locked", "stock"))
-    if traffic in ("fused", "ideal"):
-        raise UsageError(
-            f"the traffic model {traffic!r} is not there yet",
-            where="--traffic",
-            expected=" or ".join(TRAFFIC_MODELS),
-        )
-    one_of("traffic", traffic, TRAFFIC_MODELS)
-    if calibration not in ("auto", "none"):
-        raise UsageError("there are no calibrations yet", where=f"--calibration {calibration}", expected="auto or none")
-    if phase == "training" and traffic != "pagoda":
-        raise UsageError(
-            "a training step is counted by Pagoda's flat factor only, so far",
-            where="--phase training",
-            expected="--traffic pagoda with it",
-        )
-
-
-def _refuse_unknown_rate(device: DeviceSpec | None, processor: Processor, precision: str) -> None:
-    known = {p for _, p in processor.pipes}
-    if precision not in known and not (precision == "tf32" and "fp32" in known):
-        raise DeviceError(
-            f"the {precision} rate of its {processor.name} is not known",
-            where=f"{device.id if device else ''}: --precision",
-            expected=", ".join(sorted(known)),
-        )
-
-
-def _processor(device: DeviceSpec, name: str | None, runtime: str | None) -> Processor:
-    wanted = name or ("cpu" if runtime == "ort-cpu" else "gpu" if "gpu" in device.processors else "cpu")
-    found = device.processors.get(wanted)
-    if found is None or wanted == "dla":
-        usable = ", ".join(p for p in device.processors if p != "dla")
-        reason = "layers cannot be placed on a DLA yet" if wanted == "dla" else f"no processor {wanted!r}"
-        raise DeviceError(reason, where=f"--processor ({device.id})", expected=usable)
-    if runtime == "ort-cpu" and wanted != "cpu":
-        raise UsageError("ort-cpu runs on the CPU", where="--runtime", expected="--processor cpu, or none")
-    return found
 
 
 def _contraction_precisions(counts: Sequence[LayerCount]) -> set[str]:

@@ -28,7 +28,8 @@ def command(
     roofline analyze resnet50.onnx --device orin-agx
     roofline analyze bert.onnx --bind batch=1,seq=128 --device orin-agx --mode 50W --format json
     """
-    from roofline.analysis import analyze, refuse_loose
+    from roofline.analysis import analyze
+    from roofline.choices import refuse_loose
     from roofline.cli.output import write, write_blocks
     from roofline.errors import GateError
     from roofline.export import as_csv, as_table
@@ -39,7 +40,7 @@ def command(
     data, gate = analysis.to_dict(tensors), None
     if strict:
         try:
-            refuse_loose(analysis)
+            refuse_loose(analysis.findings, analysis.graph.path)
         except GateError as error:
             gate = error
             data["reason"] = str(error)

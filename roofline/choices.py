@@ -1,0 +1,113 @@
+"""What a user chooses for any question: options checked, and the processor and precision they come down to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from roofline.devices.load import load_device
+from roofline.devices.spec import DeviceSpec, Processor
+from roofline.errors import DeviceError, GateError, UsageError
+from roofline.findings import Finding
+from roofline.precision import PRECISIONS, RUNTIMES, PrecisionPolicy
+
+TRAFFIC_MODELS = ("unfused", "pagoda")
+DEFAULT_TRAFFIC = "unfused"
+
+
+class Target(NamedTuple):
+    """Where a model is to run, as far as counting has to know."""
+
+    device: DeviceSpec | None
+    processor: Processor | None
+    policy: PrecisionPolicy
+    pipes: tuple[tuple[str, str], ...]
+    """(pipe, precision) that the processor has; empty without a device."""
+    cache_bytes: float | None
+    """Last-level cache."""
+
+
+def choose_target(
+    device: str | Path | DeviceSpec | None, processor: str | None, runtime: str | None, precision: str | None
+) -> Target:
+    """Return the processor that is meant, and the precision policy that follows from it.
+
+    Raises:
+        DeviceError, SpecError: there is no such device or processor, or its rate at `precision` is unknown.
+        UsageError: a processor without a device, or one that does not go with the runtime.
+    """
+    spec = load_device(device) if device is not None else None
+    if spec is None:
+        if processor is not None:
+            raise UsageError("a processor without a device", expected="--device as well")
+        return Target(None, None, PrecisionPolicy(requested=precision, runtime=runtime), (), None)
+    chosen = _processor(spec, processor, runtime)
+    if precision is not None:
+        _refuse_unknown_rate(spec, chosen, precision)
+    policy = PrecisionPolicy(requested=precision, runtime=runtime, has_tf32=("matrix", "tf32") in chosen.pipes)
+    cache = spec.cache_bytes.value if spec.cache_bytes else None
+    return Target(spec, chosen, policy, tuple(chosen.pipes), cache)
+
+
+def refuse_loose(findings: Iterable[Finding], path: str) -> None:
+    """Raise `GateError` if a finding says that the result is incomplete or rests on an assumption."""
+    loose = [f for f in findings if f.strict]
+    if loose:
+        raise GateError(
+            "--strict is not met: " + "; ".join(f"{f.code} ({f.where})" for f in loose[:5]),
+            where=path,
+            hint=loose[0].hint,
+        )
+
+
+def check_options(
+    precision: str | None, phase: str, traffic: str, runtime: str | None, clocks: str, calibration: str
+) -> None:
+    """Raise `UsageError` for an option that is unknown, or does not go with another."""
+
+    def one_of(name: str, value: str | None, allowed: Sequence[str]) -> None:
+        if value is not None and value not in allowed:
+            raise UsageError(f"{value!r} is unknown", where=f"--{name}", expected=", ".join(allowed))
+
+    one_of("precision", precision, PRECISIONS)
+    one_of("phase", phase, ("inference", "training"))
+    one_of("runtime", runtime, RUNTIMES)
+    one_of("clocks", clocks, ("locked", "stock"))
+    if traffic in ("fused", "ideal"):
+        raise UsageError(
+            f"the traffic model {traffic!r} is not there yet",
+            where="--traffic",
+            expected=" or ".join(TRAFFIC_MODELS),
+        )
+    one_of("traffic", traffic, TRAFFIC_MODELS)
+    if calibration not in ("auto", "none"):
+        raise UsageError("there are no calibrations yet", where=f"--calibration {calibration}", expected="auto or none")
+    if phase == "training" and traffic != "pagoda":
+        raise UsageError(
+            "a training step is counted by Pagoda's flat factor only, so far",
+            where="--phase training",
+            expected="--traffic pagoda with it",
+        )
+
+
+def _refuse_unknown_rate(device: DeviceSpec, processor: Processor, precision: str) -> None:
+    known = {p for _, p in processor.pipes}
+    if precision not in known and not (precision == "tf32" and "fp32" in known):
+        raise DeviceError(
+            f"the {precision} rate of its {processor.name} is not known",
+            where=f"{device.id}: --precision",
+            expected=", ".join(sorted(known)),
+        )
+
+
+def _processor(device: DeviceSpec, name: str | None, runtime: str | None) -> Processor:
+    wanted = name or ("cpu" if runtime == "ort-cpu" else "gpu" if "gpu" in device.processors else "cpu")
+    found = device.processors.get(wanted)
+    if found is None or wanted == "dla":
+        usable = ", ".join(p for p in device.processors if p != "dla")
+        reason = "layers cannot be placed on a DLA yet" if wanted == "dla" else f"no processor {wanted!r}"
+        raise DeviceError(reason, where=f"--processor ({device.id})", expected=usable)
+    if runtime == "ort-cpu" and wanted != "cpu":
+        raise UsageError("ort-cpu runs on the CPU", where="--runtime", expected="--processor cpu, or none")
+    return found
