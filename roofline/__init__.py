@@ -28,14 +28,17 @@ if TYPE_CHECKING:
     from roofline.analysis import Analysis, analyze
     from roofline.devices.load import load_device
     from roofline.devices.spec import DeviceSpec
+    from roofline.symbolic import Symbolic, symbolic
 
 __version__ = "0.1.0"
 
 _LAZY = {
     "Analysis": "roofline.analysis",
+    "Symbolic": "roofline.symbolic",
     "analyze": "roofline.analysis",
     "load_device": "roofline.devices.load",
     "DeviceSpec": "roofline.devices.spec",
+    "symbolic": "roofline.symbolic",
 }
 
 __all__ = [
@@ -49,10 +52,12 @@ __all__ = [
     "RooflineError",
     "ShapeError",
     "SpecError",
+    "Symbolic",
     "UnitError",
     "UsageError",
     "analyze",
     "load_device",
+    "symbolic",
 ]
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from roofline.choices import DEFAULT_TRAFFIC, check_options, choose_target, refuse_loose
+from roofline.choices import DEFAULT_TRAFFIC, check_options, choose_target, loose
 from roofline.counting import LayerCount, count_layers, least_bytes
 from roofline.devices.modes import find_mode
 from roofline.devices.spec import DeviceSpec, EnergySet, Processor
@@ -177,8 +177,9 @@ def analyze(
         mode_was_chosen=mode is not None,
     )
     analysis = replace(partial, findings=(*findings, *findings_about(partial)))
-    if strict:
-        refuse_loose(analysis.findings, graph.path)
+    gate = loose(analysis.findings, graph.path) if strict else None
+    if gate is not None:
+        raise gate
     return analysis
 
 

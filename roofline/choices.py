@@ -50,15 +50,16 @@ def choose_target(
     return Target(spec, chosen, policy, tuple(chosen.pipes), cache)
 
 
-def refuse_loose(findings: Iterable[Finding], path: str) -> None:
-    """Raise `GateError` if a finding says that the result is incomplete or rests on an assumption."""
-    loose = [f for f in findings if f.strict]
-    if loose:
-        raise GateError(
-            "--strict is not met: " + "; ".join(f"{f.code} ({f.where})" for f in loose[:5]),
-            where=path,
-            hint=loose[0].hint,
-        )
+def loose(findings: Iterable[Finding], path: str) -> GateError | None:
+    """Return what `--strict` refuses: findings that say a result is incomplete or rests on an assumption."""
+    found = [finding for finding in findings if finding.strict]
+    if not found:
+        return None
+    return GateError(
+        "--strict is not met: " + "; ".join(f"{f.code} ({f.where})" for f in found[:5]),
+        where=path,
+        hint=found[0].hint,
+    )
 
 
 def check_options(

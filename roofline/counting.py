@@ -87,7 +87,7 @@ def _times(cost: Cost, trips: int, together: int) -> Cost:
         bytes_written=trips * cost.bytes_written,
         weight_bytes=cost.weight_bytes if trips else 0,
         resident_bytes=cost.weight_bytes,
-        resident_steps=max(1, trips * cost.resident_steps),
+        resident_steps=trips * cost.resident_steps or 1,
         resident_set=together,
     )
 

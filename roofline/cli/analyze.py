@@ -29,36 +29,19 @@ def command(
     roofline analyze bert.onnx --bind batch=1,seq=128 --device orin-agx --mode 50W --format json
     """
     from roofline.analysis import analyze
-    from roofline.choices import refuse_loose
-    from roofline.cli.output import write, write_blocks
-    from roofline.errors import GateError
-    from roofline.export import as_csv, as_table
+    from roofline.choices import loose
+    from roofline.cli.output import log, write_blocks, write_data
+    from roofline.export import as_table
 
-    _log(verbose)
+    log(verbose)
     form = chosen_format(format_, output)
     analysis = analyze(model, bindings=merged(bind), shapes=merged(shapes), **options)
-    data, gate = analysis.to_dict(tensors), None
-    if strict:
-        try:
-            refuse_loose(analysis.findings, analysis.graph.path)
-        except GateError as error:
-            gate = error
-            data["reason"] = str(error)
-    if form == "json":
-        import json
-
-        write(json.dumps(data, indent=2, allow_nan=False), output)
-    elif form == "csv":
-        write(as_csv.rows_csv(data["layers"]), output)
+    gate = loose(analysis.findings, analysis.graph.path) if strict else None
+    data = analysis.to_dict(tensors)
+    if form in ("json", "csv"):
+        write_data(data, form, output, gate)
     else:
         write_blocks(as_table.blocks(data, top, sort, quiet), form, output)
     if gate is not None:
         raise gate
     return 0
-
-
-def _log(verbose: int) -> None:
-    if verbose:
-        import logging
-
-        logging.basicConfig(level=logging.DEBUG if verbose > 1 else logging.INFO)

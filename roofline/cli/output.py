@@ -7,6 +7,7 @@ import sys
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from roofline.errors import RooflineError, one_line
 from roofline.export.tables import Table, markdown, plain, rich_table
@@ -36,6 +37,26 @@ def write(text: str, output: str | None) -> None:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def log(verbose: int) -> None:
+    """Log what is done to stderr: once -v for steps, twice for details."""
+    if verbose:
+        import logging
+
+        logging.basicConfig(level=logging.DEBUG if verbose > 1 else logging.INFO)
+
+
+def write_data(data: dict[str, Any], form: str, output: str | None, gate: Exception | None = None) -> None:
+    """Write an answer as JSON, or its layers as CSV; `gate` is why it is refused, if it is."""
+    if form == "csv":
+        from roofline.export.as_csv import rows_csv
+
+        write(rows_csv(data["layers"]), output)
+        return
+    import json
+
+    write(json.dumps({**data, "reason": str(gate)} if gate else data, indent=2, allow_nan=False), output)
 
 
 def write_blocks(blocks: Iterable[str | Table], form: str, output: str | None) -> None:

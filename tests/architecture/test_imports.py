@@ -33,10 +33,19 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
         {"choices", "counting", "devices", "errors", "evaluate", "export", "findings", "graph", "notes", "workload"},
         {"pandas"},
     ),
-    "export": ({"analysis", "counting", "devices", "errors", "units", "verdict", "workload"}, {"numpy", "rich"}),
-    "cli": ({"", "analysis", "choices", "devices", "errors", "export"}, {"click", "rich"}),
+    "formulas": (set(), {"numpy", "sympy"}),
+    "crossover": ({"choices", "counting", "devices", "formulas", "workload"}, {"numpy", "sympy"}),
+    "symbolic": (
+        {"choices", "counting", "crossover", "devices", "errors", "export", "findings", "formulas", "graph"},
+        {"numpy", "sympy"},
+    ),
+    "export": (
+        {"formulas", "symbolic", "analysis", "counting", "devices", "errors", "units", "verdict", "workload"},
+        {"numpy", "rich"},
+    ),
+    "cli": ({"", "formulas", "symbolic", "analysis", "choices", "devices", "errors", "export"}, {"click", "rich"}),
     "__main__": ({"cli"}, set()),
-    "__init__": ({"analysis", "devices", "errors", "findings"}, set()),
+    "__init__": ({"symbolic", "analysis", "devices", "errors", "findings"}, set()),
 }
 FILES = sorted(PACKAGE.rglob("*.py"))
 
