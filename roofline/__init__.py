@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from roofline.analysis import Analysis, analyze
     from roofline.devices.load import load_device
     from roofline.devices.spec import DeviceSpec
+    from roofline.graph.nodes import Node
+    from roofline.ops.table import Cost, cost_of
+    from roofline.own_ops import operator
     from roofline.symbolic import Symbolic, symbolic
 
 __version__ = "0.1.0"
@@ -36,7 +39,11 @@ _LAZY = {
     "Analysis": "roofline.analysis",
     "Symbolic": "roofline.symbolic",
     "analyze": "roofline.analysis",
+    "Cost": "roofline.ops.table",
+    "Node": "roofline.graph.nodes",
+    "cost_of": "roofline.ops.table",
     "load_device": "roofline.devices.load",
+    "operator": "roofline.own_ops",
     "DeviceSpec": "roofline.devices.spec",
     "symbolic": "roofline.symbolic",
 }
@@ -44,11 +51,13 @@ _LAZY = {
 __all__ = [
     "Analysis",
     "BindingError",
+    "Cost",
     "DeviceError",
     "DeviceSpec",
     "Finding",
     "GateError",
     "ModelFileError",
+    "Node",
     "RooflineError",
     "ShapeError",
     "SpecError",
@@ -56,7 +65,9 @@ __all__ = [
     "UnitError",
     "UsageError",
     "analyze",
+    "cost_of",
     "load_device",
+    "operator",
     "symbolic",
 ]
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from roofline.choices import DEFAULT_TRAFFIC, check_options, choose_target, loose
+from roofline.choices import DEFAULT_TRAFFIC, check_options, choose_target, loose, own_ops
 from roofline.counting import LayerCount, count_layers, least_bytes
 from roofline.devices.modes import find_mode
 from roofline.devices.spec import DeviceSpec, EnergySet, Processor
@@ -115,6 +115,7 @@ def analyze(
     processor: str | None = None,
     clocks: str = "locked",
     calibration: str = "auto",
+    ops: str | Path | None = None,
     strict: bool = False,
 ) -> Analysis:
     """Count a model's FLOPs and bytes, and put it on the rooflines of a device.
@@ -133,6 +134,7 @@ def analyze(
         processor: ``gpu`` or ``cpu``; None is the GPU, or the CPU for ``ort-cpu``.
         clocks: ``locked`` (jetson_clocks) or ``stock`` governor: which energy figures apply.
         calibration: ``auto`` or ``none``; no calibration exists yet, so both give the roofline.
+        ops: file of formulas for operators of your own (``roofline.ops/1``); they go before the built-in rules.
         strict: refuse a result that is incomplete or rests on an assumption.
 
     Raises:
@@ -144,9 +146,10 @@ def analyze(
     check_options(precision, phase, traffic, runtime, clocks, calibration)
     target = choose_target(device, processor, runtime, precision)
     spec, chosen, policy, pipes, cache = target
-    graph, findings = read_graph(model, bindings, shapes)
+    own = own_ops(ops)
+    graph, findings = read_graph(model, bindings, shapes, own.shapes)
     _LOG.info("read %s: %d nodes, %d tensors", graph.path, len(graph.nodes), len(graph.tensors))
-    counts = count_layers(graph, policy, phase)
+    counts = count_layers(graph, policy, phase, own.rules)
     _LOG.info("counted %d of %d nodes", sum(c.status == "counted" for c in counts), len(counts))
     workload = build_workload(counts, traffic, pipes, cache)
     least = least_bytes(graph, counts, policy)

@@ -10,6 +10,7 @@ from roofline.devices.load import load_device
 from roofline.devices.spec import DeviceSpec, Processor
 from roofline.errors import DeviceError, GateError, UsageError
 from roofline.findings import Finding
+from roofline.ops.table import RULES, OwnOps
 from roofline.precision import PRECISIONS, RUNTIMES, PrecisionPolicy
 
 TRAFFIC_MODELS = ("unfused", "pagoda")
@@ -48,6 +49,15 @@ def choose_target(
     policy = PrecisionPolicy(requested=precision, runtime=runtime, has_tf32=("matrix", "tf32") in chosen.pipes)
     cache = spec.cache_bytes.value if spec.cache_bytes else None
     return Target(spec, chosen, policy, tuple(chosen.pipes), cache)
+
+
+def own_ops(path: str | Path | None) -> OwnOps:
+    """Return the rules to count by: the built-in ones, and before them those of a file of formulas."""
+    if path is None:
+        return OwnOps(RULES, {})
+    from roofline.formula_ops import load_ops
+
+    return load_ops(path)
 
 
 def loose(findings: Iterable[Finding], path: str) -> GateError | None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 from roofline.graph.nodes import Graph, Node, UnknownShapeError
-from roofline.ops import PAGODA, RULES, Cost, Free
+from roofline.ops import PAGODA, RULES, Cost, Free, RuleTable
 from roofline.ops.pagoda import TRAINING_FACTOR
 from roofline.ops.table import read_bytes
 from roofline.precision import CONTRACTIONS, PrecisionPolicy
@@ -48,11 +48,14 @@ class LayerCount(NamedTuple):
         return "free", self.reason or "not counted by Pagoda"
 
 
-def count_layers(graph: Graph, policy: PrecisionPolicy, phase: str = "inference") -> tuple[LayerCount, ...]:
-    """Count every node of the graph, in order."""
+def count_layers(
+    graph: Graph, policy: PrecisionPolicy, phase: str = "inference", rules: RuleTable = RULES
+) -> tuple[LayerCount, ...]:
+    """Count every node of the graph, in order, by the given rules."""
     factor = TRAINING_FACTOR if phase == "training" else 1
     layers = [
-        LayerCount(node, "free", node.free) if node.free else _count(node, policy, factor) for node in graph.nodes
+        LayerCount(node, "free", node.free) if node.free else _count(node, policy, factor, rules)
+        for node in graph.nodes
     ]
     if any(node.repeat != 1 or node.branch for node in graph.nodes):
         layers = _costlier_branches(_repeated(layers))
@@ -113,8 +116,8 @@ def _costlier_branches(layers: Sequence[LayerCount]) -> list[LayerCount]:
 CHEAPER = "the cheaper branch of an If: the other one is counted"
 
 
-def _count(node: Node, policy: PrecisionPolicy, factor: int) -> LayerCount:
-    rule = RULES.find(node.domain, node.op_type, node.opset)
+def _count(node: Node, policy: PrecisionPolicy, factor: int, rules: RuleTable) -> LayerCount:
+    rule = rules.find(node.domain, node.op_type, node.opset)
     if rule is None:
         return _unsupported(node, f"no rule for {node.qualified_op}")
     node = policy.apply(node, rule.op_class, rule.operands)

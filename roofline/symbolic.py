@@ -13,7 +13,7 @@ import numpy as np
 import sympy
 from numpy.typing import NDArray
 
-from roofline.choices import DEFAULT_TRAFFIC, Target, check_options, choose_target
+from roofline.choices import DEFAULT_TRAFFIC, Target, check_options, choose_target, own_ops
 from roofline.counting import LayerCount, count_layers
 from roofline.crossover import Crossover, crossovers
 from roofline.devices.modes import find_mode
@@ -171,6 +171,7 @@ def symbolic(
     traffic: str = DEFAULT_TRAFFIC,
     runtime: str | None = None,
     processor: str | None = None,
+    ops: str | Path | None = None,
 ) -> Symbolic:
     """Return a model's FLOPs, bytes and parameters as formulas in its free dimensions.
 
@@ -180,7 +181,7 @@ def symbolic(
         mode: power mode for the crossovers; None is the device's default.
         bindings: sizes of the dimensions that are to be numbers; the others stay symbols.
         shapes: whole shapes of inputs.
-        precision, phase, traffic, runtime, processor: as in `analyze`.
+        precision, phase, traffic, runtime, processor, ops: as in `analyze`.
 
     Raises:
         ModelFileError, BindingError, ShapeError: the model cannot be read, or a binding does not fit.
@@ -190,8 +191,9 @@ def symbolic(
     target = choose_target(device, processor, runtime, precision)
     if mode is not None and target.device is None:
         raise UsageError("a mode without a device", expected="--device as well")
-    found = read_symbolic(model, bindings, shapes)
-    counts = count_layers(found.graph, target.policy, phase)
+    own = own_ops(ops)
+    found = read_symbolic(model, bindings, shapes, own.shapes)
+    counts = count_layers(found.graph, target.policy, phase, own.rules)
     layers = tuple(_layer(count, traffic) for count in counts)
     return Symbolic(
         graph=found.graph,
@@ -202,18 +204,21 @@ def symbolic(
         mode=find_mode(target.device, mode) if target.device else None,
         traffic=traffic,
         phase=phase,
-        findings=(*found.findings, *_differences(layers, found, target, traffic, phase)),
+        findings=(
+            *found.findings,
+            *_differences(layers, found, traffic, count_layers(found.check, target.policy, phase, own.rules)),
+        ),
     )
 
 
 def _differences(
-    layers: Sequence[LayerFormulas], found: SymbolicGraph, target: Target, traffic: str, phase: str
+    layers: Sequence[LayerFormulas], found: SymbolicGraph, traffic: str, counts: Sequence[LayerCount]
 ) -> list[Finding]:
     """Compare the formulas with plain counts at sizes of their own."""
     compiled = Compiled([layer[-len(COUNTS) + i] for i in range(len(COUNTS)) for layer in layers], found.symbols)
     values = compiled(found.bindings)
     wrong = []
-    for i, count in enumerate(count_layers(found.check, target.policy, phase)):
+    for i, count in enumerate(counts):
         plain = _layer(count, traffic)[-len(COUNTS) :]
         if [int(values[k * len(layers) + i]) for k in range(len(COUNTS))] != [int(expected) for expected in plain]:
             wrong.append(layers[i])

@@ -88,6 +88,7 @@ def model_options(function: F) -> F:
             click.option("--runtime", metavar="R",
                          help="tensorrt, ort-cuda, ort-cpu or torch: decides where tf32 is used."),
             click.option("--calibration", default="auto", metavar="C", help="auto or none."),
+            click.option("--ops", metavar="FILE", help="Formulas for operators of your own (roofline.ops/1)."),
             click.option("--strict", is_flag=True,
                          help="Exit 3 if anything is uncounted, unknown or assumed."),
         ],

@@ -8,10 +8,10 @@ from typing import Any
 
 from roofline.devices.locate import find_device
 from roofline.devices.reader import DeviceReader
-from roofline.devices.section import Section
 from roofline.devices.spec import DeviceSpec, EnergySet
-from roofline.devices.strict_yaml import load_file
 from roofline.errors import SpecError, SpecVersionError
+from roofline.section import Section
+from roofline.strict_yaml import load_file
 
 SCHEMA = "roofline.device/1"
 

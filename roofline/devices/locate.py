@@ -64,7 +64,7 @@ def find_device(device: str | Path) -> Path:
 
 def _aliases(path: Path) -> tuple[str, ...]:
     """Read the aliases of a device file without checking the rest of it."""
-    from roofline.devices.strict_yaml import load_file
+    from roofline.strict_yaml import load_file
 
     data = load_file(path)
     aliases = data.get("aliases", []) if isinstance(data, dict) else []

@@ -5,7 +5,6 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import get_args
 
-from roofline.devices.section import Section
 from roofline.devices.spec import (
     EnergySet,
     Idle,
@@ -19,6 +18,7 @@ from roofline.devices.spec import (
     Units,
     Voltage,
 )
+from roofline.section import Section
 
 PIPES = ("matrix", "vector")
 PRECISIONS = ("fp64", "fp32", "tf32", "fp16", "bf16", "fp8", "int8", "int4")

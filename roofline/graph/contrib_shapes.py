@@ -253,7 +253,7 @@ _LIKE_FIRST = (
     "SimplifiedLayerNormalization",
 )  # fmt: skip
 
-RULES: Mapping[tuple[str, str], ShapeRule] = {
+RULES: dict[tuple[str, str], ShapeRule] = {
     ("", "SimplifiedLayerNormalization"): like_first,
     (NCHWC, "ReorderInput"): like_first,
     (NCHWC, "ReorderOutput"): reorder_output,

@@ -10,6 +10,7 @@ import numpy as np
 from roofline.graph import contrib_shapes
 from roofline.graph.raw import RawNode
 from roofline.graph.values import Values
+from roofline.plugins import load_plugins
 
 if TYPE_CHECKING:
     import onnx
@@ -25,6 +26,16 @@ class Known(Protocol):
         """Return the type of a tensor, partly known shapes included."""
 
 
+ShapeRules = Mapping[tuple[str, str], contrib_shapes.ShapeRule]
+"""(domain, op type) -> rule."""
+
+
+def _is_standard(node: RawNode) -> bool:
+    from onnx.defs import has
+
+    return bool(has(node.op_type, node.domain))
+
+
 class Library:
     """The shape rules that apply to a model's opsets.
 
@@ -32,7 +43,8 @@ class Library:
         opsets: domain -> version that the model imports.
     """
 
-    def __init__(self, model: onnx.ModelProto) -> None:
+    def __init__(self, model: onnx.ModelProto, own: ShapeRules) -> None:
+        self._own = own
         self.opsets: Mapping[str, int] = {entry.domain: entry.version for entry in model.opset_import}
         if "ai.onnx" in self.opsets:
             self.opsets = {"": self.opsets["ai.onnx"], **self.opsets}
@@ -45,7 +57,7 @@ class Library:
         Raises:
             Exception: whatever the C++ rules raise for inputs that do not fit the operator.
         """
-        rule = contrib_shapes.RULES.get((node.domain, node.op_type))
+        rule = self._rule(node)
         if rule is not None:
             inputs = [inference.known.get(name) for name in node.inputs]
             for name, found in zip(node.outputs, rule(inputs, node.attributes, len(node.outputs)), strict=False):
@@ -57,6 +69,13 @@ class Library:
             yield from self._outputs_of_twin(node, twin, inference)
         else:
             yield from self._standard(node, inference, self.opsets.get(node.domain, 1))
+
+    def _rule(self, node: RawNode) -> contrib_shapes.ShapeRule | None:
+        key = node.domain, node.op_type
+        rule = self._own.get(key) or contrib_shapes.RULES.get(key)
+        if rule is None and key not in contrib_shapes.TWINS and not _is_standard(node) and load_plugins():
+            rule = contrib_shapes.RULES.get(key)
+        return rule
 
     def _standard(self, node: RawNode, inference: Known, opset: int) -> Iterator[tuple[str, onnx.TypeProto]]:
         from onnx.defs import get_schema

@@ -12,6 +12,7 @@ from roofline.errors import ShapeError
 from roofline.findings import Finding
 from roofline.graph.bind import Bindings, bind_inputs
 from roofline.graph.control import label_of
+from roofline.graph.library import ShapeRules
 from roofline.graph.load import load_proto
 from roofline.graph.nodes import FLOAT_DTYPES, Graph, Node, TensorInfo
 from roofline.graph.raw import RawNode, ordered, raw_node
@@ -26,6 +27,7 @@ def read_graph(
     model: Any,
     bindings: Mapping[str, int] | None = None,
     shapes: Mapping[str, Sequence[int]] | None = None,
+    own: ShapeRules | None = None,
 ) -> tuple[Graph, list[Finding]]:
     """Read a model and find every tensor's type and shape.
 
@@ -33,6 +35,7 @@ def read_graph(
         model: path, ``-``, bytes or ``onnx.ModelProto``.
         bindings: sizes of free dimensions by name (``batch``) or place (``input[0]``).
         shapes: whole shapes of inputs by name.
+        own: shape rules of the user's own operators.
 
     Raises:
         ModelFileError: it cannot be read.
@@ -46,7 +49,7 @@ def read_graph(
     nodes = [raw_node(node, index) for index, node in enumerate(proto.graph.node)]
     _refuse_dangling(proto.graph, nodes, path)
     nodes = ordered(nodes, path)
-    inference = Inference(proto, bound)
+    inference = Inference(proto, bound, own or {})
     with np.errstate(all="ignore"):  # folding a 0/0 is no news: the value is then simply not known
         for node in nodes:
             inference.settle(node)

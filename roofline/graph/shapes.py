@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from roofline.errors import RooflineError
 from roofline.findings import Finding
 from roofline.graph import contrib_shapes, fold
 from roofline.graph.bind import Bindings
 from roofline.graph.control import Body, is_control, settle_control
-from roofline.graph.library import Library, tensor_type
+from roofline.graph.library import Library, ShapeRules, tensor_type
 from roofline.graph.raw import RawNode
 from roofline.graph.values import Values
 
@@ -44,7 +45,7 @@ class Inference:
         depth: how many control-flow nodes this graph lies inside.
     """
 
-    def __init__(self, model: onnx.ModelProto, bindings: Bindings) -> None:
+    def __init__(self, model: onnx.ModelProto, bindings: Bindings, own: ShapeRules) -> None:
         self.types: dict[str, onnx.TypeProto] = {}
         self.known: dict[str, contrib_shapes.Type | None] = {}
         self.values = Values()
@@ -54,7 +55,7 @@ class Inference:
         self.depth = 0
         self._bindings = bindings
         self._settled: dict[Hashable, list[contrib_shapes.Type]] = {}
-        self._library = Library(model)
+        self._library = Library(model, own)
         self._declare(model.graph)
         self._whole_graph(model)
 
@@ -189,6 +190,8 @@ class Inference:
     def _ask_library(self, node: RawNode) -> None:
         try:
             found = list(self._library.outputs(node, self))
+        except RooflineError:  # a plugin that cannot be loaded
+            raise
         except Exception as error:  # noqa: BLE001 - the library raises many kinds, and none may stop the rest
             self.problems[node.position] = str(error).split("\n")[0] or type(error).__name__
             return

@@ -16,6 +16,7 @@ import sympy
 from roofline.errors import ShapeError, UsageError
 from roofline.findings import Finding
 from roofline.graph.bind import Bindings, free_dimensions
+from roofline.graph.library import ShapeRules
 from roofline.graph.load import load_proto
 from roofline.graph.nodes import Graph, Node, TensorInfo
 from roofline.graph.polynomials import Fit
@@ -50,6 +51,7 @@ def read_symbolic(
     model: Any,
     bindings: Mapping[str, int] | None = None,
     shapes: Mapping[str, Sequence[int]] | None = None,
+    own: ShapeRules | None = None,
 ) -> SymbolicGraph:
     """Read a model and keep every dimension that nothing binds as a symbol (a positive integer).
 
@@ -57,6 +59,7 @@ def read_symbolic(
         model: path, ``-``, bytes or ``onnx.ModelProto``.
         bindings: sizes of the dimensions that are to be numbers.
         shapes: whole shapes of inputs by name.
+        own: shape rules of the user's own operators.
 
     Raises:
         ModelFileError, BindingError, ShapeError: as `read_graph`.
@@ -68,7 +71,7 @@ def read_symbolic(
     best: SymbolicGraph | None = None
     fewest = 0
     for scale in _SCALES:
-        found, lost = _at_scale(_Reader(proto, path, given, shapes), names, scale)
+        found, lost = _at_scale(_Reader(proto, path, given, shapes, own), names, scale)
         if best is None or lost < fewest:
             best, fewest = found, lost
         if not lost or not names:
@@ -102,9 +105,10 @@ class _Reader(NamedTuple):
     path: str
     given: Mapping[str, int]
     shapes: Mapping[str, Sequence[int]] | None
+    own: ShapeRules | None
 
     def at(self, sizes: Mapping[str, int]) -> tuple[Graph, list[Finding]]:
-        graph, findings = read_graph(self.proto, {**self.given, **sizes}, self.shapes)
+        graph, findings = read_graph(self.proto, {**self.given, **sizes}, self.shapes, self.own)
         return graph._replace(path=self.path), findings
 
 

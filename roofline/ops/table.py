@@ -8,7 +8,9 @@ from math import prod
 from typing import Literal, NamedTuple, TypeAlias
 
 from roofline.errors import RooflineError
+from roofline.graph.contrib_shapes import ShapeRule
 from roofline.graph.nodes import Dim, Node, TensorInfo
+from roofline.plugins import load_plugins
 
 FLOPS_PER_MAC = 2
 """One multiply-accumulate is a multiplication and an addition."""
@@ -79,9 +81,21 @@ class Rule(NamedTuple):
 
 
 class RuleTable:
-    """Rules keyed by (domain, op type, first opset); the newest not above the model's opset applies."""
+    """Rules keyed by (domain, op type, first opset); the newest not above the model's opset applies.
 
-    def __init__(self, later: Mapping[str, tuple[str, ...]] | None = None) -> None:
+    Args:
+        later: domain -> modules that bring its rarer rules, imported when something is not found.
+        parent: a table to look in for what this one does not have.
+        plugins: whether to look for installed plugins when an operator is nowhere to be found.
+    """
+
+    def __init__(
+        self,
+        later: Mapping[str, tuple[str, ...]] | None = None,
+        parent: RuleTable | None = None,
+        plugins: bool = False,
+    ) -> None:
+        self._parent, self._plugins = parent, plugins
         self._rules: dict[tuple[str, str], list[Rule]] = {}
         self._later = dict(later or {})
 
@@ -136,7 +150,11 @@ class RuleTable:
         rules = self._rules.get((domain, op_type), ())
         if not rules and self._load(domain):
             rules = self._rules.get((domain, op_type), ())
+        if not rules and self._plugins and load_plugins():
+            rules = self._rules.get((domain, op_type), ())
         fitting = [rule for rule in rules if opset == 0 or rule.since <= opset]
+        if not fitting and self._parent is not None:
+            return self._parent.find(domain, op_type, opset)
         return fitting[-1] if fitting else None
 
     def _load(self, domain: str) -> bool:
@@ -172,9 +190,18 @@ RULES = RuleTable(
             "roofline.ops.signal",
             "roofline.ops.vision",
         ),
-    }
+    },
+    plugins=True,
 )
 """The rules that count what a node really costs."""
+
+
+class OwnOps(NamedTuple):
+    """Rules of the user's own, laid over those that come with the package."""
+
+    rules: RuleTable
+    shapes: Mapping[tuple[str, str], ShapeRule]
+    """(domain, op type) -> rule for the outputs' shapes."""
 
 
 def cost_of(

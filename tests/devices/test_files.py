@@ -13,8 +13,8 @@ import yaml
 import roofline
 from roofline.devices.load import build, check_device
 from roofline.devices.locate import device_files
-from roofline.devices.strict_yaml import loads
 from roofline.errors import DeviceError, SpecError, SpecVersionError
+from roofline.strict_yaml import loads
 
 SPECS = Path(__file__).parents[2] / "device_specs"
 DATA: dict[str, Any] = yaml.safe_load((SPECS / "orin-agx.yaml").read_text())

@@ -70,6 +70,10 @@ class Section:
         """Return a plain number (a ratio or a count, never a quantity)."""
         return float(self._get(key, (int, float), default))
 
+    def formula(self, key: str) -> str:
+        """Return text or a whole number, as text; empty when absent."""
+        return str(self._get(key, (str, int), ""))
+
     def flag(self, key: str) -> bool:
         """Return true or false; false when absent."""
         value: bool = self._get(key, bool, False)
