@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 CONTROL = frozenset({"If", "Loop", "Scan", "SequenceMap"})
 MAX_NESTING = 20
 _INT64, _BOOL = 7, 9
+_SCAN_WITHOUT_BATCH = 9
+"""First opset in which Scan has no batch axis."""
 _UNBOUNDED = 2**31
 """A Loop with this maximum trip count, or more, leaves the end to its condition."""
 
@@ -104,7 +106,16 @@ def _settle_if(inference: Inference, node: RawNode, graphs: dict[str, onnx.Graph
         options = [r[position] for r in map(_results, bodies) if position < len(r) and r[position] is not None]
         if name and name not in inference.known and options:
             inference.add_plain(name, max(options, key=lambda plain: _elements(plain)))  # type: ignore[arg-type]
+        if known and bodies and position < len(bodies[0].graph.output):
+            _hand_out(bodies[0], bodies[0].graph.output[position].name, inference, name)
     return bodies
+
+
+def _hand_out(body: Body, inner: str, inference: Inference, outer: str) -> None:
+    """Make the value of a body's result known outside."""
+    value = body.inference.values.array(inner) if inner in body.inference.values else None
+    if outer and value is not None:
+        inference.values.add(outer, value)
 
 
 def _elements(plain: Type | None) -> int:
@@ -154,6 +165,8 @@ def _settle_loop(inference: Inference, node: RawNode, graph: onnx.GraphProto) ->
 
 
 def _settle_scan(inference: Inference, node: RawNode, graph: onnx.GraphProto) -> Body:
+    if inference.opset("") < _SCAN_WITHOUT_BATCH:
+        return _settle_batched_scan(inference, node, graph)
     scanned = node.attributes.get("num_scan_inputs", 0)
     states = len(node.inputs) - scanned
     types = [inference.known.get(name) for name in node.inputs]
@@ -181,6 +194,25 @@ def _settle_scan(inference: Inference, node: RawNode, graph: onnx.GraphProto) ->
     return body
 
 
+def _settle_batched_scan(inference: Inference, node: RawNode, graph: onnx.GraphProto) -> Body:
+    """Scan of opset 8: (lengths, states (B, ...), scanned (B, S, ...)); the body sees neither axis."""
+    scanned = node.attributes.get("num_scan_inputs", 0)
+    states = len(node.inputs) - 1 - scanned
+    types = [inference.known.get(name) for name in node.inputs[1:]]
+    inside = [
+        None if plain is None else (plain[0], plain[1][1 if position < states else 2 :])
+        for position, plain in enumerate(types)
+    ]
+    lead = next((plain[1][:2] for plain in types[states:] if plain is not None), None)
+    trips = _trips(inference, node, lead[0] * lead[1] if lead else None, "the length of what it scans is unknown")
+    body = _infer(inference, graph, inside, trips)
+    for position, (name, found) in enumerate(zip(node.outputs, _results(body), strict=False)):
+        if name and name not in inference.known and found is not None and lead is not None:
+            inference.add_plain(name, (found[0], (*lead[: 1 if position < states else 2], *found[1])))
+    return body
+
+
 def _settle_map(inference: Inference, node: RawNode, graph: onnx.GraphProto) -> Body:
-    trips = _trips(inference, node, None, "the length of its sequence is not known")
+    known = inference.lengths.get(node.inputs[0])
+    trips = _trips(inference, node, known, "the length of its sequence is not known")
     return _infer(inference, graph, [inference.element_type(name) for name in node.inputs], trips)

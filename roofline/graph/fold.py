@@ -54,7 +54,7 @@ def _slice(data: Array, starts: Array, ends: Array, axes: Array | None = None, s
     return data[tuple(index)]
 
 
-def _range(start: Array, limit: Array, delta: Array) -> Array:
+def _range(start: Array, limit: Array, delta: Array, stash_type: int = 1) -> Array:
     if (float(limit) - float(start)) / float(delta) > MAX_ELEMENTS:
         raise OverflowError("too long to be worth evaluating")
     return np.arange(start.item(), limit.item(), delta.item(), dtype=start.dtype)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from roofline.graph import contrib_shapes
+from roofline.graph import contrib_shapes, value_shapes
 from roofline.graph.raw import RawNode
 from roofline.graph.values import Values
 from roofline.plugins import load_plugins
@@ -78,6 +78,13 @@ class Library:
         return rule
 
     def _standard(self, node: RawNode, inference: Known, opset: int) -> Iterator[tuple[str, onnx.TypeProto]]:
+        rule = None if node.domain else value_shapes.RULES.get(node.op_type)
+        if rule is not None:
+            values = [inference.values.array(name) if name in inference.values else None for name in node.inputs]
+            found = rule([inference.known.get(name) for name in node.inputs], values, node.attributes)
+            if found is not None:
+                yield node.outputs[0], tensor_type(*found)
+                return
         from onnx.defs import get_schema
         from onnx.numpy_helper import from_array
         from onnx.shape_inference import infer_node_outputs

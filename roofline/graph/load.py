@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from roofline.errors import ModelFileError
+from roofline.graph.functions import inlined
 from roofline.graph.wire import KEEP_BYTES, strip_weights
 
 if TYPE_CHECKING:
@@ -154,7 +155,7 @@ def _check_model(proto: onnx.ModelProto, where: str) -> onnx.ModelProto:
             )
     if not proto.graph.node and not proto.graph.output:
         raise ModelFileError("the graph is empty", where=where, expected="at least one node")
-    return _inlined(proto, where) if proto.functions else proto
+    return inlined(proto, where) if proto.functions else proto
 
 
 def _from_message(model: Any) -> onnx.ModelProto:
@@ -196,14 +197,3 @@ def _shell(tensor: Any) -> Any:
     shell = onnx.TensorProto(data_type=tensor.data_type, dims=tensor.dims, name=tensor.name)
     shell.data_location = onnx.TensorProto.EXTERNAL
     return shell
-
-
-def _inlined(model: onnx.ModelProto, path: str) -> onnx.ModelProto:
-    """Return the model with its local functions written out."""
-    from onnx.inliner import inline_local_functions
-
-    try:
-        return inline_local_functions(model)
-    except Exception as error:  # noqa: BLE001 - the library raises several kinds
-        reason = str(error).strip().split("\n")[0]
-        raise ModelFileError("its local functions cannot be opened", where=path, hint=reason) from None

@@ -16,7 +16,7 @@ import numpy as np
 
 from roofline.errors import RooflineError
 from roofline.findings import Finding
-from roofline.graph import contrib_shapes, fold
+from roofline.graph import contrib_shapes, fold, sequences, value_shapes
 from roofline.graph.bind import Bindings
 from roofline.graph.control import Body, is_control, settle_control
 from roofline.graph.library import Library, ShapeRules, tensor_type
@@ -41,6 +41,7 @@ class Inference:
         values: the small values known before the run.
         problems: node position -> why its outputs stayed unknown.
         bodies: node position -> the subgraphs that it runs.
+        lengths: name of a sequence -> how many tensors it holds.
         findings: what was noticed on the way, subgraphs included.
         depth: how many control-flow nodes this graph lies inside.
     """
@@ -51,6 +52,7 @@ class Inference:
         self.values = Values()
         self.problems: dict[int, str] = {}
         self.bodies: dict[int, list[Body]] = {}
+        self.lengths: dict[str, int] = {}
         self.findings: list[Finding] = []
         self.depth = 0
         self._bindings = bindings
@@ -63,7 +65,7 @@ class Inference:
         """Return the inference of a subgraph, which sees the types and values of this graph."""
         inner = copy(self)
         inner.types, inner.known, inner.values = dict(self.types), dict(self.known), self.values.copy()
-        inner.problems, inner.bodies = {}, {}
+        inner.problems, inner.bodies, inner.lengths = {}, {}, dict(self.lengths)
         inner.depth = self.depth + 1
         for name in [v.name for v in graph.input] + [o for n in graph.node for o in n.output]:
             inner.types.pop(name, None)
@@ -71,6 +73,10 @@ class Inference:
             inner.values.forget(name)
         inner._declare(graph)
         return inner
+
+    def opset(self, domain: str) -> int:
+        """Return the version of a domain that the model imports."""
+        return self._library.opsets.get(domain, 1)
 
     def take_binding(self, name: str) -> int | None:
         """Return what the user bound to a name that only inference knows."""
@@ -128,8 +134,9 @@ class Inference:
             inferred = infer_shapes(model)  # without data_prop: it would allocate a Range of any length
         except Exception:  # noqa: BLE001 - one bad node can make it give up; the walk below still settles the rest
             return
+        wrong = {name for node in model.graph.node if node.op_type in value_shapes.WRONG for name in node.output}
         for value in (*inferred.graph.value_info, *inferred.graph.output):
-            if value.name not in self.known:
+            if value.name not in self.known and value.name not in wrong:
                 self._add(value.name, value.type)
 
     def settle(self, node: RawNode) -> None:
@@ -140,6 +147,12 @@ class Inference:
         if node.op_type == "Constant" and not node.inputs and not node.domain:
             self._constant(node)
             return
+        if not node.domain and node.op_type in sequences.OPERATORS:
+            length = sequences.length_of(self, node)
+            if length is not None:
+                self.lengths.update((name, length) for name in node.outputs)
+                if node.op_type == "SequenceLength":
+                    self.values.add(node.outputs[0], np.array(length, dtype=np.int64))
         if is_control(node):
             self.bodies[node.position] = settle_control(self, node)
         self._evaluate(node)
@@ -222,7 +235,7 @@ class Inference:
         inputs = [known.array(name) if name else None for name in node.inputs]
         if any(value is None for value, name in zip(inputs, node.inputs, strict=True) if name):
             return
-        opset = self._library.opsets.get(node.domain, 1)
+        opset = self.opset(node.domain)
         is_small = node.outputs[0] in self.known  # and then _is_worth_evaluating looked at its size
         found = fold.evaluate(node.proto, inputs, node.attributes, opset, is_small)
         for name, value in zip(node.outputs, found or (), strict=False):

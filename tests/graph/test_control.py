@@ -158,3 +158,75 @@ def test_deep_nesting_is_refused_not_followed() -> None:
     model = build_model(list(graph.node), {"x": [2]}, ["out"], {"c": np.array(True)})
     with pytest.raises(roofline.ShapeError, match="nested deeper"):
         roofline.analyze(model)
+
+
+def mapped(source: onnx.NodeProto, inputs: dict[str, Any], **constants: Any) -> onnx.ModelProto:
+    """source makes a sequence s; each element @ w, then all joined again."""
+    body = helper.make_graph(
+        [helper.make_node("MatMul", ["e", "w"], ["r"], name="mm")], "each", [value("e", F, [2, 6])], [value("r", F)]
+    )
+    nodes = [
+        source,
+        helper.make_node("SequenceMap", ["s"], ["t"], name="every", body=body),
+        helper.make_node("ConcatFromSequence", ["t"], ["y"], axis=0),
+    ]
+    return build_model(nodes, inputs, ["y"], {"w": W, **constants})
+
+
+@pytest.mark.parametrize(
+    ("source", "inputs", "length"),
+    [
+        (helper.make_node("SequenceConstruct", ["x", "x", "x"], ["s"]), {"x": [2, 6]}, 3),
+        (helper.make_node("SplitToSequence", ["x", "two"], ["s"], axis=0), {"x": [8, 6]}, 4),
+        (helper.make_node("SplitToSequence", ["x", "twos"], ["s"], axis=0), {"x": [4, 6]}, 2),
+    ],
+)
+def test_a_sequence_map_runs_once_per_element(source: onnx.NodeProto, inputs: dict[str, Any], length: int) -> None:
+    model = mapped(source, inputs, two=np.array(2, np.int64), twos=np.array([2, 2], np.int64))
+    (shape,) = run(model, x=np.zeros(inputs["x"], np.float32))
+    assert shape == (2 * length, 6)
+    analysis = roofline.analyze(model)
+    assert analysis.totals["macs"] == length * 2 * 6 * 6
+    assert "trips-unknown" not in {finding.code for finding in analysis.findings}
+
+
+def test_a_sequence_of_unknown_length_is_asked_for() -> None:
+    model = mapped(helper.make_node("Identity", ["x"], ["s"]), {"x": [2, 6]})
+    model.graph.input[0].CopyFrom(helper.make_tensor_sequence_value_info("x", F, [2, 6]))
+    analysis = roofline.analyze(model)
+    assert any("every.trips=10" in finding.hint for finding in analysis.findings)
+    assert roofline.analyze(model, bindings={"every.trips": 5}).totals["macs"] == 5 * 2 * 36
+
+
+def test_functions_nest_and_are_told_apart_by_overload() -> None:
+    """f(x) = g(x) @ w; g has two overloads: one product, or two."""
+    imports = [helper.make_opsetid("", 17), helper.make_opsetid("own", 1)]
+    once = [helper.make_node("MatMul", ["a", "b"], ["c"])]
+    twice = [helper.make_node("MatMul", ["a", "b"], ["t"]), helper.make_node("MatMul", ["t", "b"], ["c"])]
+    functions = [
+        helper.make_function("own", "G", ["a", "b"], ["c"], once, imports, overload="one"),
+        helper.make_function("own", "G", ["a", "b"], ["c"], twice, imports, overload="two"),
+    ]
+    for overload, products in (("one", 2), ("two", 3)):
+        call = helper.make_node("G", ["a", "b"], ["t"], domain="own", overload=overload)
+        outer = helper.make_function(
+            "own", "F", ["a", "b"], ["c"], [call, helper.make_node("MatMul", ["t", "b"], ["c"])], imports
+        )
+        node = helper.make_node("F", ["x", "w"], ["y"], domain="own")
+        model = build_model([node], {"x": [4, 6]}, ["y"], {"w": W}, domains=("own",))
+        model.functions.extend([*functions, outer])
+        onnx.checker.check_model(model)  # ONNX Runtime 1.31 does not know overloads
+        assert roofline.analyze(model).totals["macs"] == products * 4 * 36
+
+
+def test_an_optional_is_passed_on_for_free() -> None:
+    nodes = [
+        helper.make_node("Optional", ["x"], ["o"]),
+        helper.make_node("OptionalGetElement", ["o"], ["e"]),
+        helper.make_node("MatMul", ["e", "w"], ["y"]),
+    ]
+    model = build_model(nodes, {"x": [4, 6]}, ["y"], {"w": W}, opset=18)
+    assert run(model) == [(4, 6)]
+    analysis = roofline.analyze(model)
+    assert analysis.totals["macs"] == 4 * 36 and analysis.coverage["nodes_unsupported"] == 0
+    assert analysis.totals["bytes"] == 4 * (24 + 36 + 24)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+import resource
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import onnx
 import pytest
@@ -18,12 +21,31 @@ SMALL = [name for name in NAMES if model_path(name).stat().st_size < 80_000]
 Mutation = Callable[[onnx.ModelProto, random.Random], None]
 
 
-def analyse(data: bytes | onnx.ModelProto, name: str) -> None:
-    """Accept an answer or one of our errors, whose text is one line."""
+def analyse(data: bytes | onnx.ModelProto, name: str = "") -> str:
+    """Accept an answer, or one of our errors, whose text is one line; return that."""
     try:
-        roofline.analyze(data, "orin-agx", bindings=true_bindings(name)).to_json(tensors=True)
+        roofline.analyze(data, "orin-agx", bindings=true_bindings(name) if name else None).to_json(tensors=True)
     except RooflineError as error:
         assert str(error) and "\n" not in str(error)
+        return str(error)
+    return ""
+
+
+@pytest.fixture(autouse=True)
+def limits() -> Iterator[None]:
+    """No case may take more than 10 s, or 1 GiB of memory beyond what is in use."""
+
+    def stop(signal_number: int, frame: object) -> None:
+        raise TimeoutError("more than 10 s")
+
+    before = resource.getrlimit(resource.RLIMIT_DATA)
+    used = int(Path("/proc/self/statm").read_text().split()[5]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_DATA, (used + 2**30, before[1]))
+    signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, 10)
+    yield
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    resource.setrlimit(resource.RLIMIT_DATA, before)
 
 
 def drop_input(model: onnx.ModelProto, rng: random.Random) -> None:
@@ -146,3 +168,67 @@ def test_damaged_bytes(seed: int) -> None:
         else:
             data[place:place] = bytes(rng.randrange(256) for _ in range(rng.randrange(1, 9)))
     analyse(bytes(data), name)
+
+
+def field(number: int, data: bytes) -> bytes:
+    """Return a length-delimited field of a protobuf message."""
+    out = b""
+    for value in (number << 3 | 2, len(data)):
+        while value > 127:
+            out, value = out + bytes([value & 127 | 128]), value >> 7
+        out += bytes([value])
+    return out + data
+
+
+def nested(levels: int) -> bytes:
+    """Return a model of an If in an If in an If ..., which protobuf's own writer refuses at such depths."""
+    result = helper.make_tensor_value_info("y", TensorProto.FLOAT, None)
+    graph = helper.make_graph([helper.make_node("Relu", ["x"], ["y"])], "g", [], [result]).SerializeToString()
+    for _ in range(levels):
+        branches = b"".join(
+            field(5, field(1, name) + field(6, graph if name == b"then_branch" else b"") + b"\xa0\x01\x05")
+            for name in (b"then_branch", b"else_branch")
+        )
+        node = field(1, b"c") + field(2, b"y") + field(4, b"If") + branches
+        graph = field(1, node) + field(2, b"g") + field(12, result.SerializeToString())
+    for name, dtype in (("x", TensorProto.FLOAT), ("c", TensorProto.BOOL)):
+        graph += field(11, helper.make_tensor_value_info(name, dtype, [4]).SerializeToString())
+    head = onnx.ModelProto(ir_version=8, opset_import=[helper.make_opsetid("", 17)])
+    return head.SerializeToString() + field(7, graph)
+
+
+@pytest.mark.parametrize("levels", [30, 60, 1000, 4000])
+def test_deep_subgraphs(levels: int) -> None:
+    message = analyse(nested(levels))
+    assert "nested deeper" in message or "MaxDepth" in message
+
+
+def test_a_few_levels_are_fine() -> None:
+    assert analyse(nested(3)) == ""
+
+
+def calling(levels: int, calls: int) -> bytes:
+    """Return a model of functions each of which calls the next one `calls` times."""
+    imports = [helper.make_opsetid("", 17), helper.make_opsetid("f", 1)]
+    functions = []
+    for level in range(levels):
+        last = level == levels - 1
+        nodes = [
+            helper.make_node("Relu", ["i"], ["o"])
+            if last
+            else helper.make_node(f"F{level + 1}", ["i"], [f"t{k}" if k else "o"], domain="f")
+            for k in range(1 if last else calls)
+        ]  # fmt: skip
+        functions.append(helper.make_function("f", f"F{level}", ["i"], ["o"], nodes, imports))
+    value = helper.make_tensor_value_info
+    graph = helper.make_graph(
+        [helper.make_node("F0", ["x"], ["y"], domain="f")], "g",
+        [value("x", TensorProto.FLOAT, [4])], [value("y", TensorProto.FLOAT, None)],
+    )  # fmt: skip
+    return helper.make_model(graph, functions=functions, opset_imports=imports, ir_version=10).SerializeToString()
+
+
+def test_functions_that_call_each_other_without_end() -> None:
+    assert analyse(calling(6, 2)) == ""
+    assert "nodes; expected at most" in analyse(calling(60, 2))
+    assert "local functions" in analyse(calling(1000, 1))

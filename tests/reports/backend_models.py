@@ -52,6 +52,8 @@ def cases() -> Iterator[tuple[str, onnx.ModelProto, dict[str, tuple[int, ...]]]]
 
 def as_initializer(value: onnx.ValueInfoProto, data: Any) -> onnx.TensorProto | None:
     """Return the input as an initialiser, or None for text, sequences and optionals."""
+    if isinstance(data, np.generic):
+        data = np.asarray(data)
     if not isinstance(data, np.ndarray) or data.dtype == object or not value.type.HasField("tensor_type"):
         return None
     try:
