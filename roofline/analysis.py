@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from roofline.choices import DEFAULT_TRAFFIC, check_options, choose_target, loose, own_ops
 from roofline.counting import LayerCount, count_layers, least_bytes
-from roofline.devices.modes import find_mode
-from roofline.devices.spec import DeviceSpec, EnergySet, Processor
-from roofline.devices.tables import choose_energy_set
 from roofline.errors import UsageError
-from roofline.evaluate import Evaluation, evaluate
 from roofline.findings import Finding
 from roofline.graph.nodes import Graph
 from roofline.graph.read import read_graph
 from roofline.notes import findings_about
 from roofline.workload import Workload, build_workload
+
+if TYPE_CHECKING:
+    from roofline.devices.spec import DeviceSpec, EnergySet, Processor
+    from roofline.evaluate import Evaluation
 
 _LOG = logging.getLogger(__name__)
 
@@ -63,7 +62,9 @@ class Analysis:
 
     def to_json(self, tensors: bool = False) -> str:
         """Return `to_dict` as JSON text. Unknown numbers are ``null``."""
-        return json.dumps(self.to_dict(tensors), indent=2, allow_nan=False)
+        from roofline.export.as_json import json_text
+
+        return json_text(self.to_dict(tensors))
 
     @property
     def layers(self) -> list[dict[str, Any]]:
@@ -155,6 +156,10 @@ def analyze(
     least = least_bytes(graph, counts, policy)
     evaluation = None
     if spec is not None and chosen is not None:
+        from roofline.devices.modes import find_mode
+        from roofline.devices.tables import choose_energy_set
+        from roofline.evaluate import evaluate
+
         energy = choose_energy_set(spec, chosen.name, _contraction_precisions(counts), clocks)
         modes = (find_mode(spec, mode), *spec.modes)
         _LOG.info("%s, %s, energy set %s", spec.path, modes[0].name, energy.name if energy else "none")

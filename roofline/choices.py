@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from roofline.devices.load import load_device
-from roofline.devices.spec import DeviceSpec, Processor
 from roofline.errors import DeviceError, GateError, UsageError
 from roofline.findings import Finding
 from roofline.ops.table import RULES, OwnOps
 from roofline.precision import PRECISIONS, RUNTIMES, PrecisionPolicy
+
+if TYPE_CHECKING:
+    from roofline.devices.spec import DeviceSpec, Processor
 
 TRAFFIC_MODELS = ("unfused", "pagoda")
 DEFAULT_TRAFFIC = "unfused"
@@ -38,11 +39,13 @@ def choose_target(
         DeviceError, SpecError: there is no such device or processor, or its rate at `precision` is unknown.
         UsageError: a processor without a device, or one that does not go with the runtime.
     """
-    spec = load_device(device) if device is not None else None
-    if spec is None:
+    if device is None:
         if processor is not None:
             raise UsageError("a processor without a device", expected="--device as well")
         return Target(None, None, PrecisionPolicy(requested=precision, runtime=runtime), (), None)
+    from roofline.devices.load import load_device  # late: counting alone needs no device
+
+    spec = load_device(device)
     chosen = _processor(spec, processor, runtime)
     if precision is not None:
         _refuse_unknown_rate(spec, chosen, precision)

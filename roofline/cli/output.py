@@ -54,9 +54,9 @@ def write_data(data: dict[str, Any], form: str, output: str | None, gate: Except
 
         write(rows_csv(data["layers"]), output)
         return
-    import json
+    from roofline.export.as_json import json_text
 
-    write(json.dumps({**data, "reason": str(gate)} if gate else data, indent=2, allow_nan=False), output)
+    write(json_text({**data, "reason": str(gate)} if gate else data), output)
 
 
 def write_blocks(blocks: Iterable[str | Table], form: str, output: str | None) -> None:

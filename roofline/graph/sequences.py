@@ -33,10 +33,11 @@ def _pieces(inference: Inference, node: RawNode) -> int | None:
     data = inference.known.get(node.inputs[0])
     if data is None or not data[1]:
         return None
-    along = data[1][node.attributes.get("axis", 0)]
+    along: int = data[1][node.attributes.get("axis", 0)]
     if len(node.inputs) < 2 or not node.inputs[1]:
         return along
     split = inference.values.array(node.inputs[1]) if node.inputs[1] in inference.values else None
     if split is None:
         return None
-    return len(split) if split.ndim else -(-along // max(1, int(split)))
+    pieces: int = len(split) if split.ndim else -(-along // max(1, int(split)))
+    return pieces
