@@ -17,7 +17,6 @@ def sparse_matmul(node: roofline.Node) -> roofline.Cost:
 
 
 if __name__ == "__main__":
-    import onnx
     from onnx import TensorProto, helper
 
     sparse = helper.make_node("SparseMatMul", ["x", "w"], ["h"], domain="acme.nn", sparsity=4)
