@@ -8,13 +8,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from roofline.choices import DEFAULT_TRAFFIC, check_options, choose_target, loose, own_ops
-from roofline.counting import LayerCount, count_layers, least_bytes
+from roofline.choices import check_options, choose_target, loose, own_ops
+from roofline.counting import LayerCount, count_layers
 from roofline.errors import UsageError
 from roofline.findings import Finding
 from roofline.graph.nodes import Graph
 from roofline.graph.read import read_graph
 from roofline.notes import findings_about
+from roofline.traffic import DEFAULT_TRAFFIC, layers_under, least_bytes
 from roofline.workload import Workload, build_workload
 
 if TYPE_CHECKING:
@@ -33,6 +34,9 @@ class Analysis:
 
     graph: Graph
     counts: tuple[LayerCount, ...]
+    """Every node, counted alone."""
+    layer_counts: tuple[LayerCount, ...]
+    """The layers under the traffic model: nodes, or fused groups of them."""
     workload: Workload
     least_byte: int
     """Bytes that any run must move, before any cache."""
@@ -130,7 +134,8 @@ def analyze(
         precision: what contractions compute in (``fp32``, ``tf32``, ``fp16``, ``bf16``, ``fp8``, ``int8``,
             ``int4``); None takes what the file says.
         phase: ``inference`` or ``training`` (the latter with ``traffic="pagoda"`` only, so far).
-        traffic: ``unfused`` (each node reads its inputs and writes its outputs) or ``pagoda``.
+        traffic: how bytes are counted: ``fused`` (groups that a good compiler runs as one kernel), ``unfused`` (each
+            node reads its inputs and writes its outputs), ``ideal`` (weights, inputs and outputs once) or ``pagoda``.
         runtime: ``tensorrt``, ``ort-cuda``, ``ort-cpu`` or ``torch``; decides where tf32 is used.
         processor: ``gpu`` or ``cpu``; None is the GPU, or the CPU for ``ort-cpu``.
         clocks: ``locked`` (jetson_clocks) or ``stock`` governor: which energy figures apply.
@@ -152,7 +157,8 @@ def analyze(
     _LOG.info("read %s: %d nodes, %d tensors", graph.path, len(graph.nodes), len(graph.tensors))
     counts = count_layers(graph, policy, phase, own.rules)
     _LOG.info("counted %d of %d nodes", sum(c.status == "counted" for c in counts), len(counts))
-    workload = build_workload(counts, traffic, pipes, cache)
+    layer_counts = layers_under(traffic, graph, counts, policy)
+    workload = build_workload(layer_counts, traffic, pipes, cache)
     least = least_bytes(graph, counts, policy)
     evaluation = None
     if spec is not None and chosen is not None:
@@ -164,13 +170,14 @@ def analyze(
         modes = (find_mode(spec, mode), *spec.modes)
         _LOG.info("%s, %s, energy set %s", spec.path, modes[0].name, energy.name if energy else "none")
         evaluation = evaluate(
-            workload, _for_energy(energy, workload, counts, pipes, cache), least, spec, chosen, modes, energy
+            workload, _for_energy(energy, workload, layer_counts, pipes, cache), least, spec, chosen, modes, energy
         )
     elif mode is not None:
         raise UsageError("a mode without a device", expected="--device as well")
     partial = Analysis(
         graph=graph,
         counts=counts,
+        layer_counts=layer_counts,
         workload=workload,
         least_byte=least,
         precision=_summary(counts, precision),

@@ -10,12 +10,10 @@ from roofline.errors import DeviceError, GateError, UsageError
 from roofline.findings import Finding
 from roofline.ops.table import RULES, OwnOps
 from roofline.precision import PRECISIONS, RUNTIMES, PrecisionPolicy
+from roofline.traffic import TRAFFIC_MODELS
 
 if TYPE_CHECKING:
     from roofline.devices.spec import DeviceSpec, Processor
-
-TRAFFIC_MODELS = ("unfused", "pagoda")
-DEFAULT_TRAFFIC = "unfused"
 
 
 class Target(NamedTuple):
@@ -88,12 +86,6 @@ def check_options(
     one_of("phase", phase, ("inference", "training"))
     one_of("runtime", runtime, RUNTIMES)
     one_of("clocks", clocks, ("locked", "stock"))
-    if traffic in ("fused", "ideal"):
-        raise UsageError(
-            f"the traffic model {traffic!r} is not there yet",
-            where="--traffic",
-            expected=" or ".join(TRAFFIC_MODELS),
-        )
     one_of("traffic", traffic, TRAFFIC_MODELS)
     if calibration not in ("auto", "none"):
         raise UsageError("there are no calibrations yet", where=f"--calibration {calibration}", expected="auto or none")

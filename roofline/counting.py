@@ -32,6 +32,12 @@ class LayerCount(NamedTuple):
     """What it really costs, each operand read and each result written once."""
     pagoda: Cost = NOTHING
     """What it costs by Pagoda's conventions."""
+    pattern: str = ""
+    """``attention``, or the operators of a fused group joined by ``+``."""
+    members: tuple[str, ...] = ()
+    """Labels of the nodes of a fused group; empty for a node alone."""
+    saved_bytes: int = 0
+    """What its nodes would move one by one, minus what they move together."""
     operand_bytes: int | None = None
     """Bytes of the tensors that an unsupported node touches, where their sizes are known."""
 
@@ -164,27 +170,3 @@ def _unsupported(node: Node, reason: str) -> LayerCount:
 def _vector_precision(node: Node) -> str:
     dtype = node.results[0].dtype if node.results else None
     return {"float16": "fp16", "bfloat16": "bf16"}.get(dtype or "", "fp32")
-
-
-def least_bytes(graph: Graph, layers: Sequence[LayerCount], policy: PrecisionPolicy) -> int:
-    """Return the bytes that any run must move if it had no cache: Q_min of the bound.
-
-    Each weight that a counted node touches once (of a gathered table only the rows returned), plus the
-    graph's inputs that are read and its outputs. Tied weights count once, through copies and casts.
-    """
-    touched: dict[str, int] = {}
-    used: set[str] = set()
-    for layer in layers:
-        if layer.node.free:
-            continue
-        used.update(layer.node.reads)
-        static = [t for t in layer.node.operands if t.root and t.is_known]
-        known = sum(t.nbytes for t in layer.node.operands if t.is_static and t.is_known)
-        for tensor in static if layer.status == "counted" else ():
-            others = known - tensor.nbytes
-            size = min(tensor.nbytes, layer.cost.weight_bytes - others)
-            if size > 0:
-                touched[tensor.root] = max(touched.get(tensor.root, 0), size)
-    ends = [graph.tensors[name] for name in (*graph.inputs, *graph.outputs) if name in graph.tensors]
-    wanted = {t.name: policy.stored(t) for t in ends if t.name in used or t.name in graph.outputs}
-    return sum(touched.values()) + sum(t.nbytes for t in wanted.values() if t is not None and t.is_known)

@@ -12,7 +12,7 @@ import numpy as np
 import sympy
 from numpy.typing import NDArray
 
-from roofline.choices import DEFAULT_TRAFFIC, Target, check_options, choose_target, own_ops
+from roofline.choices import Target, check_options, choose_target, own_ops
 from roofline.counting import LayerCount, count_layers
 from roofline.crossover import Crossover, crossovers
 from roofline.devices.modes import find_mode
@@ -22,6 +22,7 @@ from roofline.findings import Finding
 from roofline.formulas import Compiled, as_expression, latex, readable
 from roofline.graph.nodes import Graph
 from roofline.graph.symbols import SymbolicGraph, read_symbolic
+from roofline.traffic import DEFAULT_TRAFFIC, layers_under
 
 Expr = Any
 COUNTS = ("macs", "flops", "bytes_read", "bytes_written", "bytes", "weight_bytes_read")
@@ -33,6 +34,9 @@ class LayerFormulas(NamedTuple):
 
     name: str
     op_type: str
+    nodes: tuple[str, ...]
+    """Labels of its nodes: several for a fused group."""
+    pattern: str
     domain: str
     op_class: str
     status: str
@@ -51,7 +55,15 @@ def _layer(count: LayerCount, traffic: str) -> LayerFormulas:
     moved = cost.bytes_read + cost.bytes_written
     counts = (cost.macs, cost.flops, cost.bytes_read, cost.bytes_written, moved, cost.weight_bytes)
     return LayerFormulas(
-        node.label, node.op_type, node.domain, count.op_class, status, reason, *map(as_expression, counts)
+        node.label,
+        node.op_type,
+        count.members or (node.label,),
+        count.pattern,
+        node.domain,
+        count.op_class,
+        status,
+        reason,
+        *map(as_expression, counts),
     )
 
 
@@ -195,19 +207,23 @@ def symbolic(
     own = own_ops(ops)
     found = read_symbolic(model, bindings, shapes, own.shapes)
     counts = count_layers(found.graph, target.policy, phase, own.rules)
-    layers = tuple(_layer(count, traffic) for count in counts)
+    merged = layers_under(traffic, found.graph, counts, target.policy, found.check)
+    layers = tuple(_layer(count, traffic) for count in merged)
+    plain = layers_under(
+        traffic, found.check, count_layers(found.check, target.policy, phase, own.rules), target.policy
+    )
     return Symbolic(
         graph=found.graph,
         symbols=found.symbols,
         layers=layers,
-        counts=counts,
+        counts=merged,
         target=target,
         mode=find_mode(target.device, mode) if target.device else None,
         traffic=traffic,
         phase=phase,
         findings=(
             *found.findings,
-            *_differences(layers, found, traffic, count_layers(found.check, target.policy, phase, own.rules)),
+            *_differences(layers, found, traffic, plain),
         ),
     )
 

@@ -159,7 +159,7 @@ def test_what_is_not_counted_stands_in_the_verdict() -> None:
 
 
 def test_modes_over_the_power_limit_are_marked() -> None:
-    data = roofline.analyze(model_path("resnet50"), "orin-agx", bindings={"batch": 1}).to_dict()
+    data = roofline.analyze(model_path("resnet50"), "orin-agx", bindings={"batch": 1}, traffic="unfused").to_dict()
     assert [m["power_limited"] for m in data["modes"]] == [True, False, False, False]
     assert "MAXN (over the module's power limit)" in data["verdict"]
 
@@ -263,7 +263,7 @@ def test_strict_refuses_assumptions() -> None:
     [
         ({"mode": "30W"}, UsageError),
         ({"precision": "fp12"}, UsageError),
-        ({"traffic": "fused"}, UsageError),
+        ({"traffic": "fusion"}, UsageError),
         ({"phase": "training"}, UsageError),
         ({"device": "orin-agx", "processor": "npu"}, DeviceError),
         ({"device": "orin-agx", "processor": "gpu", "runtime": "ort-cpu"}, UsageError),

@@ -38,7 +38,9 @@ def test_a_file_of_formulas_counts_it() -> None:
     analysis = roofline.analyze(sparse_model(), ops=EXAMPLES / "own_ops.yaml")
     assert analysis.totals["macs"] == 8 * 64 * 32 // 4
     assert analysis.totals["flops"] == 2 * 8 * 64 * 32 // 4 + 8 * 32
-    assert analysis.totals["bytes"] == 4 * (8 * 64 + 64 * 32 + 8 * 32) + 4 * 2 * 8 * 32
+    assert analysis.totals["bytes"] == 4 * (8 * 64 + 64 * 32 + 8 * 32)  # the Relu joins it
+    unfused = roofline.analyze(sparse_model(), ops=EXAMPLES / "own_ops.yaml", traffic="unfused")
+    assert unfused.totals["bytes"] == 4 * (8 * 64 + 64 * 32 + 8 * 32) + 4 * 2 * 8 * 32
     assert analysis.coverage["nodes_unsupported"] == 0
     assert roofline.analyze(sparse_model()).coverage["nodes_unsupported"] == 2  # it held for that call only
 

@@ -203,7 +203,7 @@ def test_the_command(capsys: pytest.CaptureFixture[str]) -> None:
     bert = str(model_path("bert_base"))
     assert main(["formula", bert]) == 0
     out = capsys.readouterr().out
-    assert "18432*batch*(seq**2 + 4608*seq + 32)" in out and "24 x  MatMul" in out
+    assert "18432*batch*(seq**2 + 4608*seq + 32)" in out and "12 x  MatMul" in out
     assert main(["formula", bert, "--latex", "--format", "markdown"]) == 0
     assert r"18432 \cdot \mathrm{batch}" in capsys.readouterr().out
     assert main(["formula", bert, "--bind", "batch=1", "--device", "orin-agx", "--format", "json"]) == 0

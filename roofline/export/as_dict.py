@@ -71,7 +71,7 @@ def _layers(analysis: Analysis) -> list[dict[str, Any]]:
     cache = analysis.device.cache_bytes.value if analysis.device and analysis.device.cache_bytes else None
     layers = [
         _free_layer(count) if count.node.free else _layer(count, analysis.traffic, pipes, cache)
-        for count in analysis.counts
+        for count in analysis.layer_counts
     ]
     evaluation = analysis.evaluation
     if evaluation is None:
@@ -95,6 +95,7 @@ def _layers(analysis: Analysis) -> list[dict[str, Any]]:
 _FREE_LAYER: Mapping[str, Any] = MappingProxyType({
     "name": "", "op_type": "", "domain": "", "nodes": [], "class": None, "pipe": None, "precision": None,
     "macs": 0, "flops": 0, "bytes_read": 0, "bytes_written": 0, "weight_bytes_read": 0,
+    "pattern": "", "saved_bytes": 0,
     "intensity_flop_per_byte": None, "roofline_time_s": None, "predicted_time_s": None, "share": None,
     "ceiling": None, "energy_j": None, "limited_by": None, "status": "free", "reason": "",
 })  # fmt: skip
@@ -127,7 +128,9 @@ def _layer(
         "name": node.label,
         "op_type": node.op_type,
         "domain": node.domain,
-        "nodes": [node.label],
+        "nodes": list(count.members) or [node.label],
+        "pattern": count.pattern,
+        "saved_bytes": count.saved_bytes,
         "class": count.op_class or None,
         "pipe": pipe,
         "precision": (ceiling[1] or count.vector_precision) if is_counted else None,
@@ -250,8 +253,8 @@ def _ceilings(analysis: Analysis) -> dict[str, Any]:
 
 def _coverage(analysis: Analysis, layers: list[dict[str, Any]]) -> dict[str, Any]:
     by_status = dict.fromkeys(("counted", "free", "unsupported"), 0)
-    for layer in layers:
-        by_status[layer["status"]] += 1
+    for count in analysis.counts:
+        by_status[count.status_under(analysis.traffic)[0]] += 1
     lost = by_status["unsupported"]
     lost_bytes = sum(count.operand_bytes or 0 for count in analysis.counts)
     counted_bytes = sum(layer["bytes_read"] + layer["bytes_written"] for layer in layers)
@@ -259,7 +262,7 @@ def _coverage(analysis: Analysis, layers: list[dict[str, Any]]) -> dict[str, Any
         "nodes_counted": by_status["counted"],
         "nodes_free": by_status["free"],
         "nodes_unsupported": lost,
-        "share_nodes": 1 - lost / len(layers) if layers else 1.0,
+        "share_nodes": 1 - lost / len(analysis.counts) if analysis.counts else 1.0,
         "share_flops_exact": 1.0 if lost == 0 else None,
         "share_bytes": _ratio(counted_bytes, counted_bytes + lost_bytes) if lost else 1.0,
     }

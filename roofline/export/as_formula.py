@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
-from roofline.export.as_table import finding_table
+from roofline.export.as_table import finding_table, operators
 from roofline.export.tables import Table
 from roofline.formulas import latex, readable, text
 
@@ -41,7 +41,6 @@ def formula_dict(formulas: Symbolic, write: Callable[[Any], str] = text) -> dict
         "model": {
             "path": formulas.graph.path,
             "opset": formulas.graph.opset,
-            "nodes": len(formulas.layers),
             "parameters": formulas.graph.parameters,
             "weight_bytes": formulas.graph.weight_bytes,
         },
@@ -52,14 +51,16 @@ def formula_dict(formulas: Symbolic, write: Callable[[Any], str] = text) -> dict
         "symbols": [symbol.name for symbol in formulas.symbols],
         "totals": {name: write(expression) for name, expression in formulas.totals.items()},
         "coverage": {
-            "nodes_counted": counted,
-            "nodes_free": free,
-            "nodes_unsupported": len(formulas.layers) - counted - free,
+            "layers_counted": counted,
+            "layers_free": free,
+            "layers_unsupported": len(formulas.layers) - counted - free,
         },
         "layers": [
             {
                 "name": layer.name,
                 "op_type": layer.op_type,
+                "nodes": list(layer.nodes),
+                "pattern": layer.pattern,
                 "domain": layer.domain,
                 "class": layer.op_class,
                 "status": layer.status,
@@ -106,8 +107,8 @@ def blocks(formulas: Symbolic, top: int = 20, in_latex: bool = False, quiet: boo
         yield f"no crossover points: they are found along one free dimension, and {names or 'none'} is free"
     coverage = data["coverage"]
     yield (
-        f"coverage {coverage['nodes_counted']} of {data['model']['nodes']} nodes counted, "
-        f"{coverage['nodes_free']} free, {coverage['nodes_unsupported']} unsupported"
+        f"coverage {coverage['layers_counted']} layers counted, "
+        f"{coverage['layers_free']} free, {coverage['layers_unsupported']} unsupported"
     )
     if not quiet and data["findings"]:
         yield finding_table(data)
@@ -117,12 +118,12 @@ def _layer_table(formulas: Symbolic, top: int, write: Callable[[Any], str]) -> T
     groups: dict[tuple[Any, ...], list[LayerFormulas]] = {}
     for layer in formulas.layers:
         if layer.status == "counted":
-            groups.setdefault((layer.op_type, layer.macs, layer.flops, layer.bytes), []).append(layer)
+            groups.setdefault((layer.pattern or layer.op_type, layer.macs, layer.flops, layer.bytes), []).append(layer)
     sizes = dict.fromkeys(formulas.symbols, 64)  # to rank them only
     ranked = sorted(groups.values(), key=lambda same: -len(same) * int(same[0].flops.subs(sizes)))
     shown = ranked[:top] if top else ranked
     rows = [
-        (f"{len(same)} x", same[0].op_type, same[0].name, write(readable(same[0].macs)),
+        (f"{len(same)} x", operators(same[0].op_type, same[0].pattern, len(same[0].nodes)), same[0].name, write(readable(same[0].macs)),
          write(readable(same[0].flops)), write(readable(same[0].bytes)))
         for same in shown
     ]  # fmt: skip

@@ -101,7 +101,7 @@ def layer_row(layer: dict[str, Any]) -> list[str]:
     lost = layer["status"] == "unsupported"
     return [
         layer["name"],
-        layer["op_type"],
+        operators(layer["op_type"], layer["pattern"], len(layer["nodes"])),
         "?" if lost else text(layer["flops"], ""),
         "?" if lost else text(layer["bytes_read"] + layer["bytes_written"], "B"),
         "?" if lost else number(layer["intensity_flop_per_byte"]),
@@ -111,6 +111,14 @@ def layer_row(layer: dict[str, Any]) -> list[str]:
         "unsupported" if lost else layer["limited_by"] or "-",
         layer["ceiling"] or "-",
     ]
+
+
+def operators(op_type: str, pattern: str, nodes: int) -> str:
+    """Return ``Conv``, ``Conv +2`` for a group of three, or ``attention (13)``."""
+    if pattern == "attention":
+        return f"attention ({nodes})"
+    more = pattern.count("+")
+    return f"{op_type} +{more}" if more else op_type
 
 
 def mode_table(data: dict[str, Any]) -> Table:

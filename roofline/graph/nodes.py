@@ -109,6 +109,8 @@ class Node(NamedTuple):
     """The If that it lies in and the branch, where the data decides which branch runs."""
     loop: str = ""
     """The innermost loop around it."""
+    scope: str = ""
+    """The subgraph that it lies in (``loop/body/``); empty in the main graph."""
     free: str = ""
     """Why it costs nothing, if it does not run at all: constant, shape arithmetic, unused. Its tensors are
     left out then."""

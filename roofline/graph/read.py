@@ -149,7 +149,9 @@ def _all_nodes(
 def _scoped(node: Node, scope: _Scope) -> Node:
     if not scope.prefix:
         return node
-    return node._replace(name=scope.prefix + node.label, repeat=scope.repeat, branch=scope.branch, loop=scope.loop)
+    return node._replace(
+        name=scope.prefix + node.label, repeat=scope.repeat, branch=scope.branch, loop=scope.loop, scope=scope.prefix
+    )
 
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})

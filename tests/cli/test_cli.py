@@ -33,10 +33,10 @@ def test_the_sentence_everybody_types(capsys: pytest.CaptureFixture[str]) -> Non
     assert (code, err) == (0, "")
     first = out.splitlines()[0]
     assert first.startswith("ROOFLINE ONLY, not calibrated. resnet50 on NVIDIA Jetson AGX Orin 64GB in MODE_30W")
-    assert "batch=1 (assumed)" in out and "unfused" in out
+    assert "batch=1 (assumed)" in out and "121 counted nodes run as 55 kernels" in out
     for mode in ("MAXN", "MODE_15W", "MODE_30W *", "MODE_50W"):
         assert f"\n{mode}" in out
-    assert "101 more" in out and "coverage 100.0% of the nodes" in out
+    assert "35 more" in out and "coverage 100.0% of the nodes" in out
 
 
 def test_json_follows_the_schema(capsys: pytest.CaptureFixture[str]) -> None:
@@ -78,7 +78,11 @@ def test_without_a_device_times_are_null(capsys: pytest.CaptureFixture[str]) -> 
 def test_csv_and_markdown(capsys: pytest.CaptureFixture[str]) -> None:
     _, out, _ = run(capsys, "analyze", RESNET, "--device", "orin-agx", "--format", "csv")
     rows = list(csv.DictReader(io.StringIO(out)))
-    assert len(rows) == 169 and sum(int(r["macs"]) for r in rows) == 4089184256
+    assert (
+        len(rows) == 102
+        and {len(r["nodes"].split()) for r in rows} == {1, 2, 3}
+        and sum(int(r["macs"]) for r in rows) == 4089184256
+    )
     _, out, _ = run(capsys, "analyze", RESNET, "--device", "orin-agx", "--format", "markdown", "--top", "3")
     assert out.count("\n| /") == 3 and "| ---" in out
 
@@ -109,7 +113,7 @@ def test_top_and_sort(capsys: pytest.CaptureFixture[str]) -> None:
         (["analyze", RESNET, "--bind", "batch=1", "--bind", "batch=2"], 2, "two values"),
         (["analyze", RESNET, "--shapes", "input"], 2, "INPUT:SHAPE"),
         (["analyze", RESNET, "--precision", "fp12"], 2, "expected fp32, tf32"),
-        (["analyze", RESNET, "--traffic", "fused"], 2, "not there yet"),
+        (["analyze", RESNET, "--traffic", "fusion"], 2, "'fusion' is unknown; expected fused, unfused, ideal, pagoda"),
         (["analyze", RESNET, "--phase", "training"], 2, "--traffic pagoda"),
         (["analyze", RESNET, "--runtime", "tvm"], 2, "expected tensorrt"),
         (["analyze", RESNET, "--calibration", "mine.yaml"], 2, "no calibrations yet"),
