@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from roofline.graph.nodes import Graph, Node, UnknownShapeError
 from roofline.ops import PAGODA, RULES, Cost, Free, RuleTable
@@ -110,13 +110,20 @@ def _costlier_branches(layers: Sequence[LayerCount]) -> list[LayerCount]:
             flops, moved = cost.setdefault(place, {}).get(which, (0, 0))
             mine = layer.cost if layer.status == "counted" else NOTHING
             cost[place][which] = flops + mine.flops, moved + mine.bytes_read + mine.bytes_written
-    chosen = {place: max(options, key=lambda which: (options[which], -which)) for place, options in cost.items()}
+    chosen = {
+        place: max(options, key=lambda which: (*map(_plain, options[which]), -which)) for place, options in cost.items()
+    }
     return [
         LayerCount(layer.node._replace(free=CHEAPER), "free", CHEAPER)
         if layer.node.branch and chosen[layer.node.branch[0]] != layer.node.branch[1]
         else layer
         for layer in layers
     ]
+
+
+def _plain(count: Any) -> int:
+    """Return a count to rank by; of an expression, its value with every dimension 64."""
+    return count if isinstance(count, int) else int(count.subs(dict.fromkeys(count.free_symbols, 64)))
 
 
 CHEAPER = "the cheaper branch of an If: the other one is counted"
@@ -132,10 +139,14 @@ def _count(node: Node, policy: PrecisionPolicy, factor: int, rules: RuleTable) -
         pagoda = _pagoda(node, factor)
     except UnknownShapeError as error:
         return _unsupported(node, f"the shape of {error.args[0]} is unknown")
-    except (KeyError, IndexError, ValueError, TypeError, ZeroDivisionError) as error:
+    except Exception as error:  # noqa: BLE001 - a rule may be a user's own; whatever it raises, the node is named
         return _unsupported(node, f"its inputs or attributes do not fit the operator ({type(error).__name__}: {error})")
     if isinstance(cost, Free):
         return LayerCount(node=node, status="free", reason=cost.reason, op_class=rule.op_class, pagoda=pagoda)
+    if not isinstance(cost, Cost):
+        return _unsupported(node, f"its rule returns {type(cost).__name__}, not a cost")
+    if any(isinstance(count, int) and count < 0 for count in cost):
+        return _unsupported(node, "its rule gives a negative count")
     contracts = rule.op_class in CONTRACTIONS
     return LayerCount(
         node=node,

@@ -90,6 +90,9 @@ class FormulaOp(NamedTuple):
             for i, tensor in enumerate(tensors):
                 sizes[f"{side}{i}.elements"], sizes[f"{side}{i}.bytes"] = tensor.elements, tensor.nbytes
         found = {name: _value(tree, sizes) for name, tree in self.counts.items()}
+        for name, count in found.items():
+            if isinstance(count, int) and count < 0:
+                raise ValueError(f"{name} = {count}")
         cost = cost_of(node, macs=found.get("macs", 0), vector_flops=found.get("flops", 0))
         return cost._replace(
             bytes_read=found.get("bytes_read", cost.bytes_read),
@@ -166,7 +169,12 @@ def _axes(row: Section, text: str, key: str) -> tuple[Tree, ...]:
 
 def _formula(row: Section, text: str, key: str) -> Tree:
     try:
-        return parse_dim(text)
-    except NotAnExpressionError:
+        tree = parse_dim(text)
+        if not names_in(tree):
+            evaluate(tree, {})
+        return tree
+    except ValueError as error:
+        if not isinstance(error, NotAnExpressionError):
+            raise row.error(f"{text!r}: {error}", key) from None
         allowed = "allowed: + - * / // % **, floor ceil max min, whole numbers and names"
         raise row.error(f"{text!r} is no arithmetic", key, allowed) from None

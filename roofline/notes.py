@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,11 +14,12 @@ from roofline.units import significant, text
 
 if TYPE_CHECKING:
     from roofline.analysis import Analysis
+    from roofline.counting import LayerCount
 
 
 def findings_about(analysis: Analysis) -> Iterator[Finding]:
     """Yield the findings of a counted and evaluated model."""
-    yield from _coverage(analysis)
+    yield from uncounted(analysis.counts)
     yield from _traffic(analysis)
     if analysis.evaluation is not None:
         yield from _precision(analysis)
@@ -27,9 +28,10 @@ def findings_about(analysis: Analysis) -> Iterator[Finding]:
         yield from _power(analysis)
 
 
-def _coverage(analysis: Analysis) -> Iterator[Finding]:
-    lost = [count for count in analysis.counts if count.status == "unsupported"]
-    total = len(analysis.counts)
+def uncounted(counts: Sequence[LayerCount]) -> Iterator[Finding]:
+    """Yield one finding per operator and reason for nodes that are not counted."""
+    lost = [count for count in counts if count.status == "unsupported"]
+    total = len(counts)
     by_reason = Counter((count.node.qualified_op, count.reason) for count in lost)
     for (op, reason), number in by_reason.items():
         first = next(c.node.label for c in lost if (c.node.qualified_op, c.reason) == (op, reason))

@@ -33,13 +33,14 @@ def load_file(path: Path) -> Any:
     """
     where = str(path)
     try:
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
     except FileNotFoundError:
         raise SpecError("no such file", where=where, expected="a YAML file") from None
     except OSError as error:
         raise SpecError(f"cannot be read: {error.strerror}", where=where) from None
     if len(data) > MAX_BYTES:
-        raise SpecError(f"{len(data)} bytes are too many", where=where, expected=f"at most {MAX_BYTES}")
+        raise SpecError(f"more than {MAX_BYTES} bytes", where=where, expected="a small YAML file")
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -20,8 +20,10 @@ from roofline.devices.spec import DeviceSpec, PowerMode
 from roofline.errors import BindingError, UsageError
 from roofline.findings import Finding
 from roofline.formulas import Compiled, as_expression, latex, readable
+from roofline.fusion.groups import find_groups
 from roofline.graph.nodes import Graph
 from roofline.graph.symbols import SymbolicGraph, read_symbolic
+from roofline.notes import uncounted
 from roofline.traffic import DEFAULT_TRAFFIC, layers_under
 
 Expr = Any
@@ -207,11 +209,14 @@ def symbolic(
     own = own_ops(ops)
     found = read_symbolic(model, bindings, shapes, own.shapes)
     counts = count_layers(found.graph, target.policy, phase, own.rules)
-    merged = layers_under(traffic, found.graph, counts, target.policy, found.check)
-    layers = tuple(_layer(count, traffic) for count in merged)
-    plain = layers_under(
-        traffic, found.check, count_layers(found.check, target.policy, phase, own.rules), target.policy
-    )
+    groups = find_groups(found.checks[0][1], counts) if traffic == "fused" else None
+    merged = layers_under(traffic, found.graph, counts, target.policy, groups)
+    layers = tuple(_layer(layer, traffic) for layer in merged)
+
+    def count(graph: Graph) -> Sequence[LayerCount]:
+        alone = count_layers(graph, target.policy, phase, own.rules)
+        return layers_under(traffic, graph, alone, target.policy, groups)
+
     return Symbolic(
         graph=found.graph,
         symbols=found.symbols,
@@ -221,34 +226,42 @@ def symbolic(
         mode=find_mode(target.device, mode) if target.device else None,
         traffic=traffic,
         phase=phase,
-        findings=(
-            *found.findings,
-            *_differences(layers, found, traffic, plain),
-        ),
+        findings=(*found.findings, *uncounted(counts), *_differences(layers, found, traffic, count)),
     )
 
 
 def _differences(
-    layers: Sequence[LayerFormulas], found: SymbolicGraph, traffic: str, counts: Sequence[LayerCount]
+    layers: Sequence[LayerFormulas],
+    found: SymbolicGraph,
+    traffic: str,
+    count: Callable[[Graph], Sequence[LayerCount]],
 ) -> list[Finding]:
-    """Compare the formulas with plain counts at sizes of their own."""
-    compiled = Compiled([layer[-len(COUNTS) + i] for i in range(len(COUNTS)) for layer in layers], found.symbols)
-    values = compiled(found.bindings)
-    wrong = []
-    for i, count in enumerate(counts):
-        plain = _layer(count, traffic)[-len(COUNTS) :]
-        if [int(values[k * len(layers) + i]) for k in range(len(COUNTS))] != [int(expected) for expected in plain]:
-            wrong.append(layers[i])
+    """Compare the formulas with plain counts, at sizes that they were not found from and far beyond."""
+    compiled = Compiled([formula for layer in layers for formula in _counts(layer)], found.symbols)
+    wrong: dict[str, LayerFormulas] = {}
+    for sizes, graph in found.checks:
+        values = compiled(sizes)
+        plain = [_layer(c, traffic) for c in count(graph)]
+        place = ", ".join(f"{name}={size}" for name, size in sizes.items()) or "its sizes"
+        for i, layer in enumerate(layers):
+            expected = list(map(int, _counts(plain[i]))) if len(plain) == len(layers) else []
+            if list(map(int, values[i * len(COUNTS) : (i + 1) * len(COUNTS)])) != expected:
+                wrong.setdefault(place, layer)
     if not wrong:
         return []
-    sizes = ", ".join(f"{name}={size}" for name, size in found.bindings.items())
+    first = next(iter(wrong.values()))
     return [
         Finding(
             code="formula-differs",
-            where=f"{len(wrong)} layers, first {wrong[0].name}",
-            message=f"the formula is not what counting gives at {sizes}"
-            + (f": {wrong[0].reason}" if wrong[0].reason else ""),
-            hint="bind the dimension that these layers depend on: --bind NAME=SIZE",
+            where=f"{first.name} ({first.op_type})",
+            message=f"the formulas are not what counting gives at {'; '.join(wrong)}"
+            + (f": {first.reason}" if first.reason else "")
+            + "; they hold in a part of the range only",
+            hint="bind the dimension that this layer depends on: --bind NAME=SIZE",
             strict=True,
         )
     ]
+
+
+def _counts(layer: LayerFormulas) -> tuple[Expr, ...]:
+    return tuple(layer[-len(COUNTS) :])

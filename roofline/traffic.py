@@ -15,7 +15,11 @@ DEFAULT_TRAFFIC = "fused"
 
 
 def layers_under(
-    traffic: str, graph: Graph, counts: Sequence[LayerCount], policy: PrecisionPolicy, plain: Graph | None = None
+    traffic: str,
+    graph: Graph,
+    counts: Sequence[LayerCount],
+    policy: PrecisionPolicy,
+    groups: Sequence[Sequence[int]] | None = None,
 ) -> tuple[LayerCount, ...]:
     """Return the layers of a model under a traffic model, in the graph's order.
 
@@ -23,10 +27,10 @@ def layers_under(
         traffic: ``unfused`` and ``pagoda``: every node; ``fused``: groups; ``ideal``: every node, with what any run
             has to move.
         counts: every node counted alone.
-        plain: the same graph at plain sizes, where `graph` has expressions: it decides what fuses.
+        groups: what fuses, where that is known; `graph` may have expressions for sizes then.
     """
     if traffic == "fused":
-        return tuple(fused_layers(graph, counts, find_groups(plain or graph, counts)))
+        return tuple(fused_layers(graph, counts, groups or find_groups(graph, counts)))
     if traffic == "ideal":
         return tuple(ideal_layers(graph, counts, policy))
     return tuple(counts)

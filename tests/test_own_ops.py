@@ -87,6 +87,8 @@ ops:
         ('"m, k"', '"m + 1, k"', "an input's axis is a name"),
         ("roofline.ops/1", "roofline.ops/9", "expected roofline.ops/1"),
         ("    source: hand\n", "", "'source' is missing"),
+        ("m * k * n", "9 ** 9 ** 9 ** 9", "a power beyond"),
+        ("m * k * n", "1 / 0", "division by zero"),
         ("    source: hand\n", "    source: hand\n    types: [floof]\n", "element type per output"),
     ],
 )
@@ -110,6 +112,31 @@ def test_a_formula_that_does_not_fit_the_node_is_unsupported(macs: str, shape: l
     model = build_model([node], {"x": shape}, ["y"], {"w": np.ones((5, 3), np.float32)}, domains=("a",))
     analysis = roofline.analyze(model, ops=ops)
     assert analysis.coverage["nodes_unsupported"] == 1 and analysis.totals["macs"] == 0
+
+
+@pytest.mark.parametrize(
+    "macs", ["m ** 999999999999", "m ** 8 ** 8", "((m ** 8) ** 8) ** 8", "1 / 0 + m", "0 ** (0 - m)", "m - 1000"]
+)
+def test_a_formula_cannot_run_away(macs: str, tmp_path: Path) -> None:
+    ops = tmp_path / "ops.yaml"
+    ops.write_text(ROW.replace("m * k * n", macs))
+    node = helper.make_node("B", ["x", "w"], ["y"], domain="a")
+    model = build_model([node], {"x": ["m", 5]}, ["y"], {"w": np.ones((5, 3), np.float32)}, domains=("a",))
+    formulas = roofline.symbolic(model, ops=ops)
+    assert any(f.strict for f in formulas.findings)
+    assert roofline.analyze(model, ops=ops, bindings={"m": 2**20}).coverage["nodes_unsupported"] == (macs != "m - 1000")
+
+
+def test_a_file_without_end_is_not_read(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    onnx.save(sparse_model(), tmp_path / "m.onnx")
+    assert main(["analyze", str(tmp_path / "m.onnx"), "--ops", "/dev/zero"]) == 1
+    assert "more than 2000000 bytes" in capsys.readouterr().err
+
+
+def test_a_rule_that_raises_is_named(tmp_path: Path) -> None:
+    source = PLUGIN.replace('node.attributes["sparsity"]', "node.no_such_thing")
+    result = plugged(tmp_path, source, sparse_model())
+    assert result.returncode == 0 and "SparseMatMul is not counted" in result.stdout
 
 
 PLUGIN = '''

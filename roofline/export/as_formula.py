@@ -123,8 +123,8 @@ def _layer_table(formulas: Symbolic, top: int, write: Callable[[Any], str]) -> T
     ranked = sorted(groups.values(), key=lambda same: -len(same) * int(same[0].flops.subs(sizes)))
     shown = ranked[:top] if top else ranked
     rows = [
-        (f"{len(same)} x", operators(same[0].op_type, same[0].pattern, len(same[0].nodes)), same[0].name, write(readable(same[0].macs)),
-         write(readable(same[0].flops)), write(readable(same[0].bytes)))
+        (f"{len(same)} x", operators(same[0].op_type, same[0].pattern, len(same[0].nodes)), same[0].name,
+         *(write(readable(count)) for count in (same[0].macs, same[0].flops, same[0].bytes)))
         for same in shown
     ]  # fmt: skip
     left = ranked[len(shown) :]

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     import onnx
 
 _BATCH = re.compile(r"(?:n|b|bs|[a-z_]*batch(?:_?(?:size|dim|axis))?)", re.IGNORECASE)
+_HYPHENATED = re.compile(r"[A-Za-z_]\w*(?:-[A-Za-z_]\w*)+")
+"""``seq-len``: a name; a difference is written with blanks."""
 _PLAIN = re.compile(r"[A-Za-z_][\w.]*")
 MAX_DIM = 2**40
 """Largest dimension taken seriously; beyond it a value is a typing error or a hostile file."""
@@ -161,7 +163,7 @@ def _free_dims(value: onnx.ValueInfoProto, bindings: Bindings) -> Iterator[_Free
             _contradiction(place, bindings, dim.dim_value)
             continue
         tree = None
-        if symbol and not _PLAIN.fullmatch(symbol):
+        if symbol and not _PLAIN.fullmatch(symbol) and not _HYPHENATED.fullmatch(symbol):
             with contextlib.suppress(NotAnExpressionError):
                 tree = parse_dim(symbol)
                 bindings.symbols.update(names_in(tree))

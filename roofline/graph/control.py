@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 CONTROL = frozenset({"If", "Loop", "Scan", "SequenceMap"})
 MAX_NESTING = 20
+MAX_UNROLLED = 64
+"""Trips that are inferred one by one where shapes change in between."""
 _INT64, _BOOL = 7, 9
 _SCAN_WITHOUT_BATCH = 9
 """First opset in which Scan has no batch axis."""
@@ -52,7 +54,7 @@ def settle_control(inference: Inference, node: RawNode) -> list[Body]:
     if body is None:
         return []
     if node.op_type == "Loop":
-        return [_settle_loop(inference, node, body)]
+        return _settle_loop(inference, node, body)
     if node.op_type == "Scan":
         return [_settle_scan(inference, node, body)]
     return [_settle_map(inference, node, body)]
@@ -144,14 +146,28 @@ def _trips(inference: Inference, node: RawNode, inferred: int | None, why: str) 
     return inferred
 
 
-def _settle_loop(inference: Inference, node: RawNode, graph: onnx.GraphProto) -> Body:
+def _settle_loop(inference: Inference, node: RawNode, graph: onnx.GraphProto) -> list[Body]:
     limit = inference.values.array(node.inputs[0]) if node.inputs[0] in inference.values else None
     most = int(limit.ravel()[0]) if limit is not None and limit.size == 1 else None
     inferred = most if most is not None and 0 <= most < _UNBOUNDED else None
-    trips = _trips(inference, node, inferred, "it ends when its condition says so")
+    if len(node.inputs) > 1 and _known_false(inference, node.inputs[1]):
+        inferred = 0
     carried = [inference.known.get(name) for name in node.inputs[2:]]
-    body = _infer(inference, graph, [(_INT64, ()), (_BOOL, ()), *carried], trips)
+    body = _infer(inference, graph, [(_INT64, ()), (_BOOL, ()), *carried], None)
+    ends = graph.output[0].name if graph.output else ""
+    if _known_false(body.inference, ends) and inferred is not None:
+        inferred = min(inferred, 1)
+    elif inferred and not _goes_on(body, ends):
+        inference.findings.append(_may_end_early(node, inferred))
+    trips = _trips(inference, node, inferred, "it ends when its condition says so")
+    body = body._replace(repeat=trips)
     results = _results(body)[1:]
+    changes = any(a is not None and b is not None and a != b for a, b in zip(carried, results, strict=False))
+    if changes and trips != 1:
+        if trips is None or trips > MAX_UNROLLED:
+            inference.findings.append(_changing(node))
+        else:
+            return _unrolled(inference, node, graph, carried, trips)
     for position, name in enumerate(node.outputs):
         found = results[position] if position < len(results) else None
         if not name or name in inference.known or found is None:
@@ -159,9 +175,61 @@ def _settle_loop(inference: Inference, node: RawNode, graph: onnx.GraphProto) ->
         if position >= len(carried):
             if trips is not None:
                 inference.add_plain(name, (found[0], (trips, *found[1])))
-        elif found == carried[position]:
+        elif found == carried[position] or trips == 1:
             inference.add_plain(name, found)
-    return body
+    return [body]
+
+
+def _unrolled(
+    inference: Inference, node: RawNode, graph: onnx.GraphProto, carried: list[Type | None], trips: int
+) -> list[Body]:
+    """Infer the body trip by trip, as what it carries changes its shape."""
+    bodies, scanned = [], []
+    for _ in range(trips):
+        bodies.append(_infer(inference, graph, [(_INT64, ()), (_BOOL, ()), *carried], 1))
+        results = _results(bodies[-1])[1:]
+        carried, scanned = results[: len(carried)], results[len(carried) :]
+    for position, name in enumerate(node.outputs):
+        found = carried[position] if position < len(carried) else None
+        if position >= len(carried) and position - len(carried) < len(scanned):
+            last = scanned[position - len(carried)]
+            found = None if last is None else (last[0], (trips, *last[1]))
+        if name and name not in inference.known and found is not None:
+            inference.add_plain(name, found)
+    return bodies
+
+
+def _known_false(inference: Inference, name: str) -> bool:
+    value = inference.values.array(name) if name in inference.values else None
+    return value is not None and value.size == 1 and not bool(value.ravel()[0])
+
+
+def _goes_on(body: Body, name: str) -> bool:
+    """Whether a Loop's condition is always true: a constant, or what was handed in."""
+    makers = {output: node for node in body.nodes for output in node.outputs}
+    while name in makers and makers[name].op_type == "Identity":
+        name = makers[name].inputs[0]
+    handed_in = len(body.graph.input) > 1 and name == body.graph.input[1].name
+    return handed_in or name in body.inference.values
+
+
+def _may_end_early(node: RawNode, most: int) -> Finding:
+    return Finding(
+        code="loop-may-end-early",
+        where=label_of(node),
+        message=f"its condition may end it before the {most} trips that are counted",
+        hint=f"bind the number that you expect: --bind '{label_of(node)}.trips=...'",
+    )
+
+
+def _changing(node: RawNode) -> Finding:
+    return Finding(
+        code="loop-state-changes",
+        where=label_of(node),
+        message="what it carries changes its shape from trip to trip: every trip is counted at the sizes of the first",
+        hint=f"bind at most {MAX_UNROLLED} trips: each is then counted by itself",
+        strict=True,
+    )
 
 
 def _settle_scan(inference: Inference, node: RawNode, graph: onnx.GraphProto) -> Body:

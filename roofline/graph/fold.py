@@ -167,7 +167,7 @@ def evaluate(
             return [np.asarray(rule(*inputs, **attributes))]
         if node.op_type not in _BOUNDED and not is_small and _largest_result(inputs) > MAX_WORK:
             return None
-    except (ValueError, TypeError, IndexError, KeyError, OverflowError, MemoryError):
+    except (ValueError, TypeError, IndexError, KeyError, ArithmeticError, MemoryError):
         return None
     return _reference(node, inputs, opset)
 

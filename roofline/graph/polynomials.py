@@ -26,6 +26,10 @@ class Fit:
 
     def __init__(self, symbols: Sequence[sympy.Symbol], first: int, step: int) -> None:
         self.symbols, self.step = symbols, step
+        self.certain = 0
+        """Number of leading points at which a polynomial has to hold; beyond them a library's expression is better."""
+        self.doubtful = False
+        """Whether a polynomial was found that does not hold at every point."""
         self.powers = [p for p in product(range(_DEGREE), repeat=len(symbols)) if sum(p) <= _DEGREE]
         random = Random(20250920)  # noqa: S311 - any fixed number: the same formula every time
         while True:
@@ -48,6 +52,12 @@ class Fit:
         self.points.append(point)
         self._rows.append(self._row(point))
 
+    def keep(self, which: Sequence[int]) -> None:
+        """Drop all points but these."""
+        self.certain = sum(1 for i in which if i < self.certain)
+        self.points = [self.points[i] for i in which]
+        self._rows = [self._rows[i] for i in which]
+
     def polynomial(self, values: Sequence[int]) -> Expr | None:
         """Return the polynomial with these values at the points, or None if there is none with whole coefficients.
 
@@ -57,9 +67,11 @@ class Fit:
         terms = [sum((a * v for a, v in zip(row, used, strict=True)), Fraction(0)) for row in self._inverse]
         if any((c * self.step ** sum(p)).denominator != 1 for c, p in zip(terms, self.powers, strict=True)):
             return None
-        for row, value in zip(self._rows, values, strict=True):
+        for place, (row, value) in enumerate(zip(self._rows, values, strict=True)):
             if sum(c * x for c, x in zip(terms, row, strict=True)) != value:
-                return None
+                self.doubtful = True
+                if place < self.certain:
+                    return None
         monomials = (prod((s**e for s, e in zip(self.symbols, p, strict=True)), start=sympy.Integer(1))
                      for p in self.powers)  # fmt: skip
         return sympy.Add(*(sympy.Rational(c.numerator, c.denominator) * m

@@ -114,7 +114,9 @@ class Inference:
             self.known[name] = None
 
     def add_plain(self, name: str, plain: contrib_shapes.Type) -> None:
-        """Note a tensor's type and shape."""
+        """Note a tensor's type and shape; a shape with a negative size is none."""
+        if plain[1] and min(plain[1]) < 0:
+            return
         self.known[name] = plain
         self.types.pop(name, None)  # a partial type from before
 
@@ -276,7 +278,7 @@ def _sizes(kind: onnx.TypeProto) -> tuple[int, ...] | None:
         return None
     sizes = []
     for dim in tensor.shape.dim:
-        if dim.WhichOneof("value") != "dim_value":
+        if dim.WhichOneof("value") != "dim_value" or dim.dim_value < 0:  # negative: a kernel beyond its input
             return None
         sizes.append(dim.dim_value)
     return tuple(sizes)

@@ -18,14 +18,27 @@ if TYPE_CHECKING:
 
 Expr = Any
 
+
+def _divisor(b: Expr) -> Expr:
+    if b == 0:
+        raise ValueError("division by zero")
+    return b
+
+
+def _power(a: Expr, b: Expr) -> Expr:
+    if not (b.is_Integer and 0 <= b <= 8) or a.is_Pow or (a.is_Integer and abs(a) >= 2**40):
+        raise ValueError("a power beyond what a dimension can be")
+    return a**b
+
+
 _OPERATORS = {
     "+": lambda a, b: a + b,
     "-": lambda a, b: a - b,
     "*": lambda a, b: a * b,
-    "/": lambda a, b: a / b,
-    "//": lambda a, b: sympy.floor(a / b),
-    "%": lambda a, b: a % b,
-    "**": lambda a, b: a**b,
+    "/": lambda a, b: a / _divisor(b),
+    "//": lambda a, b: sympy.floor(a / _divisor(b)),
+    "%": lambda a, b: a % _divisor(b),
+    "**": lambda a, b: _power(a, b),
     "floor": sympy.floor,
     "ceil": sympy.ceiling,
     "ceiling": sympy.ceiling,
@@ -60,6 +73,9 @@ def symbolic_shapes(
         graph = onnx_ir.from_proto(copy)
         infer_symbolic_shapes(graph)
         cache: dict[str, Expr | None] = {}
+        for value in graph.graph.inputs:
+            if value.name and value.shape is not None:
+                found[value.name] = tuple(_expression(dim, safe, cache) for dim in value.shape)
         for node in graph.graph:
             for value in node.outputs:
                 if value.name and value.shape is not None:
@@ -85,7 +101,7 @@ def _rename(graph: onnx.GraphProto, symbols: Mapping[str, Expr]) -> dict[str, Ex
             place = f"{value.name}[{axis}]"
             expression = symbols.get(dim.dim_param) or symbols.get(place)
             if expression is None:
-                with contextlib.suppress(NotAnExpressionError, KeyError):
+                with contextlib.suppress(NotAnExpressionError, KeyError, ValueError):
                     expression = from_tree(parse_dim(dim.dim_param), symbols)
             if expression is None:
                 continue
@@ -104,7 +120,7 @@ def _expression(dim: Any, safe: Mapping[str, Expr], cache: dict[str, Expr | None
     if text not in cache:
         try:
             cache[text] = flattened(from_tree(parse_dim(text), safe))
-        except (NotAnExpressionError, KeyError):
+        except (NotAnExpressionError, KeyError, ValueError):
             cache[text] = None
     return cache[text]
 
@@ -114,6 +130,7 @@ def from_tree(tree: Tree, symbols: Mapping[str, Expr]) -> Expr:
 
     Raises:
         KeyError: a name is none of the symbols.
+        ValueError: a division by zero, or a power beyond what a dimension can be.
     """
     if isinstance(tree, int):
         return sympy.Integer(tree)

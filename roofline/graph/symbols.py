@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import sympy
 
-from roofline.errors import ShapeError, UsageError
+from roofline.errors import BindingError, RooflineError, ShapeError, UsageError
 from roofline.findings import Finding
 from roofline.graph.bind import Bindings, free_dimensions
 from roofline.graph.library import ShapeRules
@@ -31,6 +31,8 @@ _SCALES = ((16, 1), (160, 1), (640, 1), (128, 64))
 _FAR = (18, 23)
 """Two more probes around these multiples of the smallest size, each symbol at another one, where the model takes
 them (a table may end before): what strides leave of a small picture looks constant."""
+_RANGE = (1, 7, 1009, 5003)
+"""Sizes far from the others at which formulas are compared with plain counts, where the model takes them."""
 
 Expr = Any
 """An int, or a sympy expression."""
@@ -41,9 +43,8 @@ class SymbolicGraph(NamedTuple):
 
     graph: Graph
     symbols: tuple[sympy.Symbol, ...]
-    bindings: Mapping[str, int]
-    """Sizes at which `check` was read."""
-    check: Graph
+    checks: tuple[tuple[Mapping[str, int], Graph], ...]
+    """Plain readings to compare formulas with, and their sizes; the first decides what fuses."""
     findings: tuple[Finding, ...]
 
 
@@ -70,13 +71,20 @@ def read_symbolic(
     names = _free_names(proto, given, shapes)
     best: SymbolicGraph | None = None
     fewest = 0
+    refused: RooflineError | None = None
     for scale in _SCALES:
-        found, lost = _at_scale(_Reader(proto, path, given, shapes, own), names, scale)
+        try:
+            found, lost = _at_scale(_Reader(proto, path, given, shapes, own), names, scale)
+        except (BindingError, ShapeError) as error:  # a dimension such as n - 20 at n = 16
+            refused = error
+            continue
         if best is None or lost < fewest:
             best, fewest = found, lost
         if not lost or not names:
             break
-    assert best is not None  # there is a first scale
+    if best is None:
+        assert refused is not None  # every scale was refused
+        raise refused
     return best
 
 
@@ -130,18 +138,35 @@ def _at_scale(reader: _Reader, names: list[str], scale: tuple[int, int]) -> tupl
         if _unknown(graph) <= _unknown(graphs[0]):
             fit.add_check(point)
             graphs.append(graph)
-    if len({tuple(node.op_type for node in graph.nodes) for graph in graphs}) > 1:
+    fit.certain = len(graphs)
+    for size in _RANGE if symbols else ():
+        point = tuple(size + i for i in range(len(symbols)))
+        try:
+            graph, _ = reader.at(dict(zip(names, point, strict=True)))
+        except (BindingError, ShapeError):
+            continue
+        if _unknown(graph) <= _unknown(graphs[0]):
+            fit.add_check(point)
+            graphs.append(graph)
+    if len({_signature(graph) for graph in graphs[: fit.certain]}) > 1:
         raise ShapeError("which nodes it has depends on its sizes", where=reader.path, hint="bind the free dimensions")
-    merge = _Merge(fit, graphs, lambda: _library_shapes(reader, names))
+    same = [i for i, graph in enumerate(graphs) if _signature(graph) == _signature(graphs[0])]
+    checks = [(dict(zip(names, point, strict=True)), graph) for point, graph in zip(fit.points, graphs, strict=True)]
+    checks = [*checks[fit.certain :], checks[fit.certain - 1]]
+    fit.keep(same)
+    merge = _Merge(fit, [graphs[i] for i in same], lambda: _library_shapes(reader, names))
     merged = merge.graph()
     found = [f for f in findings if f.code not in ("batch-assumed", "trips-unknown")]
     if merge.lost:
         found.append(_no_formula(merge.lost))
-    if step > 1 and merge.needs_multiples:
+    if step > 1:
         found.append(_multiples(step, names))
-    check = dict(zip(names, fit.points[-1], strict=True))
     lost = len(merge.lost) + _unknown(graphs[0])
-    return SymbolicGraph(merged, tuple(symbols), check, graphs[-1], tuple(found)), lost
+    return SymbolicGraph(merged, tuple(symbols), tuple(reversed(list(checks))), tuple(found)), lost
+
+
+def _signature(graph: Graph) -> tuple[tuple[str, str], ...]:
+    return tuple((node.op_type, node.scope) for node in graph.nodes)
 
 
 def _unknown(graph: Graph) -> int:
@@ -163,7 +188,7 @@ def _multiples(step: int, names: Sequence[str]) -> Finding:
     return Finding(
         code="formula-for-multiples",
         where=", ".join(names),
-        message=f"the formulas hold for multiples of {step}: at other sizes the model's shapes do not fit together",
+        message=f"the formulas were found at multiples of {step}, and hold there; at other sizes they may not",
         strict=True,
     )
 
@@ -180,12 +205,11 @@ class _Merge:
         self._known: dict[tuple[int, ...], Expr | None] = {}
         self._tensors: dict[tuple[TensorInfo | None, ...], TensorInfo | None] = {}
         self.lost: list[str] = []
-        self.needs_multiples = False
 
     def graph(self) -> Graph:
         """Return the merged graph; the library is asked only if polynomials do not do."""
         found = self._whole()
-        if self.lost:
+        if self.lost or self._fit.doubtful:
             self._shapes = self._library()
             self._known.clear()
             self._tensors.clear()
@@ -254,14 +278,8 @@ class _Merge:
         if len(set(key)) == 1:
             return key[0]
         if key not in self._known:
-            self._known[key] = self._polynomial(key)
+            self._known[key] = self._fit.polynomial(key)
         return self._known[key]
-
-    def _polynomial(self, sizes: tuple[int, ...]) -> Expr | None:
-        found = self._fit.polynomial(sizes)
-        if found is not None and self._fit.step > 1:
-            self.needs_multiples |= any(not c.is_integer for c in found.as_coefficients_dict().values())
-        return found
 
     def _from_library(self, sizes: tuple[int, ...], name: str, axis: int) -> Expr | None:
         shape = self._shapes.get(name, ())

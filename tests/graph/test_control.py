@@ -231,3 +231,53 @@ def test_an_optional_is_passed_on_for_free() -> None:
     analysis = roofline.analyze(model)
     assert analysis.totals["macs"] == 4 * 36 and analysis.coverage["nodes_unsupported"] == 0
     assert analysis.totals["bytes"] == 4 * (24 + 36 + 24)
+
+
+def test_a_state_that_grows_is_counted_trip_by_trip() -> None:
+    """kv (1, 16) gets one row per trip before it meets (16, 1): (2 + 3 + 4 + 5) * 16 MACs in four trips."""
+    body = helper.make_graph(
+        [
+            helper.make_node("Concat", ["kv", "row"], ["kv2"], axis=0),
+            helper.make_node("MatMul", ["kv2", "v"], ["s"]),
+            helper.make_node("ReduceSum", ["s"], ["total"], keepdims=0),
+            helper.make_node("Identity", ["cond"], ["cond2"]),
+        ],
+        "body",
+        [value("i", I64, []), value("cond", BOOL, []), value("kv")],
+        [value("cond2", BOOL, []), value("kv2"), value("total")],
+    )
+    node = helper.make_node("Loop", ["m", "go", "x"], ["y", "sums"], name="grow", body=body)
+    constants = {
+        "m": np.array(4, np.int64), "go": np.array(True), "row": np.ones((1, 16), np.float32),
+        "v": np.ones((16, 1), np.float32),
+    }  # fmt: skip
+    model = build_model([node], {"x": [1, 16]}, ["y", "sums"], constants)
+    assert run(model, x=np.zeros((1, 16), np.float32)) == [(5, 16), (4,)]
+    analysis = roofline.analyze(model)
+    assert analysis.totals["macs"] == (2 + 3 + 4 + 5) * 16
+    assert shapes(analysis) == [(5, 16), (4,)]
+
+
+@pytest.mark.parametrize(("go", "inside", "trips"), [(False, None, 0), (True, False, 1), (True, True, 10)])
+def test_a_constant_condition_is_obeyed(go: bool, inside: bool | None, trips: int) -> None:
+    model = loop_model(10)
+    next(t for t in model.graph.initializer if t.name == "go").CopyFrom(
+        onnx.numpy_helper.from_array(np.array(go), "go")
+    )
+    body = model.graph.node[0].attribute[0].g
+    if inside is not None:
+        position = next(i for i, n in enumerate(body.node) if n.output[0] == "cond_out")
+        constant = onnx.numpy_helper.from_array(np.array(inside))
+        body.node[position].CopyFrom(helper.make_node("Constant", [], ["cond_out"], value=constant))
+    assert run(model)[1][0] == trips
+    assert roofline.analyze(model).totals["macs"] == trips * 4 * 36
+
+
+def test_a_condition_of_the_data_may_end_it_early() -> None:
+    model = loop_model(10)
+    body = model.graph.node[0].attribute[0].g
+    position = next(i for i, n in enumerate(body.node) if n.output[0] == "cond_out")
+    limit = helper.make_node("Constant", [], ["limit"], value=onnx.numpy_helper.from_array(np.array(5, np.int64)))
+    body.node[position].CopyFrom(helper.make_node("Less", ["i", "limit"], ["cond_out"]))
+    body.node.insert(0, limit)
+    assert "loop-may-end-early" in {f.code for f in roofline.analyze(model).findings}

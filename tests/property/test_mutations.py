@@ -7,10 +7,12 @@ import resource
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import onnx
 import pytest
-from conftest import TRUTH, model_path, true_bindings
+from conftest import TRUTH, build_model, model_path, true_bindings
 from onnx import TensorProto, helper
 
 import roofline
@@ -232,3 +234,23 @@ def test_functions_that_call_each_other_without_end() -> None:
     assert analyse(calling(6, 2)) == ""
     assert "nodes; expected at most" in analyse(calling(60, 2))
     assert "local functions" in analyse(calling(1000, 1))
+
+
+@pytest.mark.parametrize(
+    ("node", "constants"),
+    [
+        (helper.make_node("Range", ["a", "b", "c"], ["y"]), {"a": 0, "b": 10, "c": 0}),
+        (helper.make_node("TopK", ["x", "k"], ["y", "i"]), {"k": [-5]}),
+        (helper.make_node("Resize", ["x", "", "s"], ["y"]), {"s": [1.0, 1.0, float("nan"), 1.0]}),
+        (helper.make_node("Resize", ["x", "", "s"], ["y"]), {"s": [1.0, 1.0, 1e30, 1.0]}),
+        (helper.make_node("MaxPool", ["x"], ["y"], kernel_shape=[16, 16]), {}),
+    ],
+    ids=["range", "topk", "resize-nan", "resize-huge", "pool"],
+)
+def test_impossible_sizes_are_never_negative_counts(node: onnx.NodeProto, constants: dict[str, Any]) -> None:
+    arrays = {name: np.array(v, np.float32 if name == "s" else np.int64) for name, v in constants.items()}
+    model = build_model([node], {"x": [1, 3, 7, 7]}, [node.output[0]], arrays)
+    analysis = roofline.analyze(model)
+    assert analysis.coverage["nodes_unsupported"] == 1 or analysis.totals["bytes"] >= 0
+    assert all(layer["bytes_read"] >= 0 and layer["bytes_written"] >= 0 for layer in analysis.layers)
+    assert analysis.totals["bytes"] < 10**15
