@@ -20,6 +20,17 @@ def find_attention(wiring: Wiring) -> list[list[int]]:
     return found
 
 
+def find_caches(wiring: Wiring, taken: set[int]) -> list[list[int]]:
+    """Return each cache that grows with the layout work and rotary embedding in front of its new part (rule 7)."""
+    found = []
+    for position in wiring.active:
+        if position not in taken and wiring.past_of(position):
+            group = _upwards(wiring, {position}, taken)
+            taken |= group
+            found.append(sorted(group))
+    return found
+
+
 def _is_product(wiring: Wiring, position: int) -> bool:
     node = wiring.node(position)
     operands = [t for t in node.inputs[:2] if t is not None]
@@ -79,6 +90,17 @@ def _below(wiring: Wiring, softmax: int) -> list[int]:
 
 
 def _with_surroundings(wiring: Wiring, core: set[int], taken: set[int]) -> set[int]:
+    group = _upwards(wiring, core, taken)
+    last = max(core)
+    reader = wiring.sole_reader(wiring.node(last).results[0].name) if wiring.node(last).results else None
+    while reader is not None and wiring.node(reader).op_type in ("Transpose", "Reshape", "Squeeze"):
+        group.add(reader)
+        reader = wiring.sole_reader(wiring.node(reader).results[0].name)
+    return group
+
+
+def _upwards(wiring: Wiring, core: set[int], taken: set[int]) -> set[int]:
+    """Return some nodes with the layout work in front of them that nothing else reads."""
     group = set(core)
     waiting = list(core)
     while waiting:
@@ -87,11 +109,6 @@ def _with_surroundings(wiring: Wiring, core: set[int], taken: set[int]) -> set[i
             if maker not in group and maker not in taken and _is_only_for(wiring, maker, group):
                 group.add(maker)
                 waiting.append(maker)
-    last = max(core)
-    reader = wiring.sole_reader(wiring.node(last).results[0].name) if wiring.node(last).results else None
-    while reader is not None and wiring.node(reader).op_type in ("Transpose", "Reshape", "Squeeze"):
-        group.add(reader)
-        reader = wiring.sole_reader(wiring.node(reader).results[0].name)
     return group
 
 

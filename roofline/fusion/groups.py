@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from roofline.counting import LayerCount
-from roofline.fusion.attention import find_attention
+from roofline.fusion.attention import find_attention, find_caches
 from roofline.fusion.patterns import PLAIN_REDUCTIONS, TAKES_POINTWISE, Kind
 from roofline.fusion.wiring import Wiring, size
 from roofline.graph.nodes import Graph, Node
@@ -56,14 +56,17 @@ class _Grouper:
 
     def run(self) -> list[list[int]]:
         wiring = self._wiring
-        planned = {position: members for members in find_attention(wiring) for position in members}
+        attention = find_attention(wiring)
+        caches = find_caches(wiring, {position for members in attention for position in members})
+        planned = {position: members for members in (*attention, *caches) for position in members}
+        of_cache = {members[0] for members in caches}
         started: dict[int, Group] = {}
         for position in wiring.active:
             kind = wiring.kinds[position]
             if position in planned:
                 key = planned[position][0]
                 if key not in started:
-                    started[key] = self._new("attention")
+                    started[key] = self._new("concat" if key in of_cache else "attention")
                 self._add(position, started[key])
             elif kind in ("view", "alias"):
                 self._place_view(position)
@@ -88,7 +91,8 @@ class _Grouper:
         group.members.append(position)
         group.first = position if group.first < 0 else min(group.first, position)
         group.last = max(group.last, position)
-        group.made.update(wiring.storage(t.name) for t in wiring.node(position).results)
+        if wiring.kinds[position] not in ("view", "alias"):
+            group.made.update(t.name for t in wiring.node(position).results)
         for tensor in wiring.data_inputs(position):
             name = wiring.storage(tensor.name)
             if name in group.made:

@@ -15,7 +15,8 @@
     nothing else reads (transposes, splits, repeated heads, rotary embedding). It reads Q, K, V and the mask once and
     writes its result once: scores stay on the chip.
 7.  **Concat** is free for parts that nothing else reads: their producers write in place. Past keys and values that are
-    graph inputs, joined with new ones into a graph output, are a cache grown in place: only the new part is written.
+    graph inputs, joined with new ones into a graph output, are a cache grown in place: only the new part is written,
+    by one kernel together with the layout work and rotary embedding in front of it.
 8.  Everything else (Transpose, Gather, Slice, Resize, recurrent cells, ...) is a kernel of its own.
 
 A group's bytes: each distinct tensor that enters, once; each tensor made inside and used outside, or a graph output,

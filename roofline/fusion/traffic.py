@@ -81,6 +81,8 @@ def _cost(wiring: Wiring, members: Sequence[int], of: Mapping[int, int], number:
             operands = operands[1:]  # scale and zero point
         else:
             made.update((tensor.name, tensor) for tensor in node.results)
+        past = wiring.past_of(position)
+        operands = tuple(t for t in operands if t not in past)  # it stays where it is
         if is_concat:
             operands = tuple(t for t in operands if not is_written_in_place(wiring, position, t))
         for tensor in operands:
@@ -93,7 +95,7 @@ def _cost(wiring: Wiring, members: Sequence[int], of: Mapping[int, int], number:
         extra_weights += cost.weight_bytes - read_bytes(t for t in node.operands if t.is_static)
     for name, tensor in made.items():
         if _leaves(wiring, name, of, number):
-            written += tensor.nbytes
+            written += tensor.nbytes - read_bytes(wiring.past_of(wiring.maker[name]))
     if is_concat:
         written = read_bytes(enters.values())
     return _sum([wiring.layers[p].cost for p in working])._replace(
@@ -142,10 +144,8 @@ def _leaves(wiring: Wiring, name: str, of: Mapping[int, int], number: int) -> bo
 def is_written_in_place(wiring: Wiring, concat: int, part: TensorInfo) -> bool:
     """Whether a part of a Concat needs no copy: its producer writes there, or it is a cache that grows (rule 7)."""
     node = wiring.node(concat)
-    joined = node.results[0].name if node.results else ""
-    if part.name in wiring.inputs:
-        others = [t for t in node.operands if t.name != part.name and t.name not in wiring.inputs]
-        return joined in wiring.outputs and len(others) == 1 and not others[0].is_static
+    if part in wiring.past_of(concat):
+        return True
     if part.is_static or part.name in wiring.outputs or wiring.storage(part.name) in wiring.inputs:
         return False
     if sum(1 for t in node.inputs if t is not None and t.name == part.name) > 1:

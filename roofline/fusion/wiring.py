@@ -71,6 +71,15 @@ class Wiring:
         """Return the operands that are not constant."""
         return [t for t in self.node(position).operands if not t.is_static]
 
+    def past_of(self, position: int) -> list[TensorInfo]:
+        """Return the parts of a Concat that are a cache of earlier steps: graph inputs, joined into a graph output."""
+        node = self.node(position)
+        if self.kinds[position] != "concat" or not any(t.name in self.outputs for t in node.results):
+            return []
+        past = [t for t in node.operands if t.name in self.inputs]
+        new = [t for t in node.operands if t.name not in self.inputs]
+        return past if len(new) == 1 and not new[0].is_static else []
+
     def is_constant_weight(self, position: int) -> bool:
         """Whether a contraction's second operand is a constant, and its first is not."""
         first, second = self.node(position).input(0), self.node(position).input(1)

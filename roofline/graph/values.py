@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 _INT64 = 7
+_EXTERNAL = 1
+"""``TensorProto.EXTERNAL``."""
 
 
 class Values:
@@ -30,8 +32,9 @@ class Values:
         self._known.pop(name, None)
 
     def add(self, name: str, value: Any) -> None:
-        """Remember an array, or a ``TensorProto`` to decode later."""
-        self._known[name] = value
+        """Remember an array, or a ``TensorProto`` to decode later; one whose data is in another file stays unknown."""
+        if isinstance(value, np.ndarray) or value.data_location != _EXTERNAL:
+            self._known[name] = value
 
     def array(self, name: str) -> NDArray[Any] | None:
         """Return the value, or None where it is unknown."""
