@@ -14,6 +14,7 @@ from roofline.errors import UsageError
 from roofline.findings import Finding
 from roofline.graph.nodes import Graph
 from roofline.graph.read import read_graph
+from roofline.memory import Memory, peak_memory
 from roofline.notes import findings_about
 from roofline.traffic import DEFAULT_TRAFFIC, layers_under, least_bytes
 from roofline.workload import Workload, build_workload
@@ -35,6 +36,8 @@ class Analysis:
     graph: Graph
     counts: tuple[LayerCount, ...]
     """Every node, counted alone."""
+    memory: Memory
+    """What a run holds at once."""
     layer_counts: tuple[LayerCount, ...]
     """The layers under the traffic model: nodes, or fused groups of them."""
     workload: Workload
@@ -177,6 +180,7 @@ def analyze(
     partial = Analysis(
         graph=graph,
         counts=counts,
+        memory=peak_memory(graph, counts, layer_counts, policy),
         layer_counts=layer_counts,
         workload=workload,
         least_byte=least,

@@ -26,6 +26,7 @@ def findings_about(analysis: Analysis) -> Iterator[Finding]:
         yield from _ceilings(analysis)
         yield from _energy(analysis)
         yield from _power(analysis)
+        yield from _fit(analysis)
 
 
 def uncounted(counts: Sequence[LayerCount]) -> Iterator[Finding]:
@@ -76,6 +77,19 @@ def _traffic(analysis: Analysis) -> Iterator[Finding]:
             where="--traffic",
             message="FLOPs and bytes follow the conventions of Pagoda (arXiv 2509.20189), not the real operators",
             hint="for comparison with the paper; use --traffic fused for anything else",
+        )
+
+
+def _fit(analysis: Analysis) -> Iterator[Finding]:
+    device, needed = analysis.device, analysis.memory.peak_bytes
+    size = device.memory.size_bytes.value if device is not None else 0
+    if device is not None and needed > size:
+        yield Finding(
+            code="does-not-fit",
+            where=device.id,
+            message=f"it needs {text(needed, 'B')} at once, the device has {text(size, 'B')}",
+            hint="a smaller batch, a narrower --precision, or a larger device",
+            strict=True,
         )
 
 

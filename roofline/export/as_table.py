@@ -45,6 +45,11 @@ def _facts(data: dict[str, Any]) -> Iterator[str]:
         f"{text(totals['bytes'], 'B')} moved ({data['traffic']}), "
         f"{number(totals['intensity_flop_per_byte'])} FLOP/B"
     )
+    cache = f", of which keys and values {text(totals['kv_cache_bytes'], 'B')}" if totals["kv_cache_bytes"] else ""
+    yield (
+        f"memory   {text(totals['peak_memory_bytes'], 'B')} at once: weights and "
+        f"{text(totals['peak_activation_bytes'], 'B')} of activations{cache}"
+    )
     if data["device"] is None:
         return
     ceilings = data["ceilings"]

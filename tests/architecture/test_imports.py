@@ -36,11 +36,13 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "evaluate": ({"devices", "model", "workload"}, {"numpy"}),
     "notes": ({"counting", "analysis", "findings", "model", "units"}, {"numpy"}),
     "verdict": ({"units"}, set()),
+    "memory": ({"counting", "fusion", "graph.nodes", "precision"}, set()),
     "fusion": ({"counting", "graph.nodes", "ops"}, set()),
     "traffic": ({"counting", "fusion", "graph.nodes", "precision"}, {"sympy"}),
     "choices": ({"traffic", "devices", "errors", "findings", "formula_ops", "ops", "precision"}, set()),
     "analysis": (
         {
+            "memory",
             "traffic",
             "choices",
             "counting",

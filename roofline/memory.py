@@ -1,0 +1,143 @@
+"""How much memory a run needs at once: weights, and the activations that are alive together.
+
+Layers run in the graph's order. A tensor is alive from the layer that makes it until the last one that reads it; the
+graph's inputs and outputs are alive throughout (they are the caller's). A result takes the place of an operand of
+the same size that nothing reads later, if the operator works element by element. Inside a fused group nothing is
+kept. Workspaces of convolution algorithms and the runtime's own code are not in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from roofline.counting import LayerCount
+from roofline.fusion.patterns import kind_of
+from roofline.graph.nodes import Graph, Node, TensorInfo
+from roofline.precision import PrecisionPolicy
+
+
+class Memory(NamedTuple):
+    """Bytes that are needed at once."""
+
+    weight_bytes: int
+    """Constants that layers read, each once, at their stored size."""
+    activation_bytes: int
+    """The largest sum of tensors alive together."""
+    peak_layer: str
+    """Where that is."""
+    cache_bytes: int
+    """The part of the graph's outputs that is a grown cache of keys and values (in place, so counted once)."""
+    live_bytes: tuple[int, ...]
+    """Activations alive while each layer runs, in order."""
+
+    @property
+    def peak_bytes(self) -> int:
+        """Weights and activations together."""
+        return self.weight_bytes + self.activation_bytes
+
+
+def peak_memory(
+    graph: Graph, counts: Sequence[LayerCount], layers: Sequence[LayerCount], policy: PrecisionPolicy
+) -> Memory:
+    """Return what a run holds at once.
+
+    Args:
+        counts: every node counted alone.
+        layers: the layers that run (nodes, or fused groups), in order.
+    """
+    nodes = {count.node.label: count for count in counts if not count.node.free and not count.node.scope}
+    storage = _storages(graph, list(nodes.values()))
+    sizes = _sizes(graph, list(nodes.values()), storage, policy)
+    steps = [_members(layer, nodes) for layer in layers if not layer.node.free and not layer.node.scope]
+    last: dict[str, int] = {}
+    inside: dict[str, int] = {}
+    for number, members in enumerate(steps):
+        for node in members:
+            inside.update((storage.get(t.name, t.name), number) for t in node.results)
+    for number, members in enumerate(steps):
+        for node in members:
+            for name in node.reads:
+                root = storage.get(name, name)
+                if inside.get(root) != number:
+                    last[root] = max(last.get(root, -1), number)
+    ends = {storage.get(name, name) for name in graph.outputs}
+    always = {storage.get(name, name) for name in graph.inputs} | ends
+    caches = {storage[name] for name in graph.inputs if name in storage} & ends & sizes.keys()
+    alive = caches | {name for name in always if name in sizes and name not in inside}
+    live = [0] * len(steps)
+    for number, members in enumerate(steps):
+        made = {storage.get(t.name, t.name) for node in members for t in node.results} & sizes.keys()
+        made = {name for name in made if last.get(name, -1) > number or name in ends}
+        over = {name for name in alive if last.get(name, -1) <= number and name not in always}
+        reused = _in_place(members, over, made, sizes)
+        live[number] = sum(sizes[name] for name in alive | made) - reused
+        alive = (alive | made) - over
+    peak = max(range(len(live)), key=live.__getitem__) if live else -1
+    weights = {
+        t.root or t.name: policy.stored(t) for count in nodes.values() for t in count.node.operands if t.is_static
+    }
+    return Memory(
+        weight_bytes=sum(t.nbytes for t in weights.values() if t is not None and t.is_known),
+        activation_bytes=live[peak] if live else 0,
+        peak_layer=steps[peak][0].label if live else "",
+        cache_bytes=sum(sizes[name] for name in caches),
+        live_bytes=tuple(live),
+    )
+
+
+def _members(layer: LayerCount, nodes: dict[str, LayerCount]) -> list[Node]:
+    return [nodes[label].node for label in layer.members or (layer.node.label,) if label in nodes]
+
+
+def _storages(graph: Graph, counts: Sequence[LayerCount]) -> dict[str, str]:
+    """Return tensor -> the tensor whose memory it is: views, and caches that grow in place."""
+    found: dict[str, str] = {}
+    for count in counts:
+        node = count.node
+        kind = kind_of(node.op_type, count.op_class, count.status)
+        if not node.results or not node.inputs or node.inputs[0] is None:
+            continue
+        if kind in ("view", "alias"):
+            source = node.inputs[0].name
+            found[node.results[0].name] = found.get(source, source)
+        elif kind == "concat" and node.results[0].name in graph.outputs:
+            past = [t for t in node.operands if t.name in graph.inputs]
+            new = [t for t in node.operands if t.name not in graph.inputs]
+            if len(past) == 1 and len(new) == 1 and not new[0].is_static:
+                found[past[0].name] = node.results[0].name
+    return found
+
+
+def _sizes(
+    graph: Graph, counts: Sequence[LayerCount], storage: dict[str, str], policy: PrecisionPolicy
+) -> dict[str, int]:
+    """Return the bytes of every tensor that takes memory of its own while the model runs."""
+    found: dict[str, int] = {}
+    tensors: list[TensorInfo | None] = [graph.tensors.get(name) for name in graph.inputs]
+    tensors += [t for count in counts for t in (*count.node.operands, *count.node.results)]
+    for tensor in tensors:
+        kept = policy.stored(tensor)
+        if kept is not None and kept.is_known and not kept.is_static and kept.name not in storage:
+            found.setdefault(kept.name, kept.nbytes)
+    return found
+
+
+def _in_place(members: Sequence[Node], over: set[str], made: set[str], sizes: dict[str, int]) -> int:
+    """Return the bytes saved where a result takes the place of an operand that nothing reads later."""
+    if len(made) != 1:
+        return 0
+    (result,) = made
+    last = members[-1]
+    is_pointwise = kind_of(last.op_type, "elementwise", "counted") == "pointwise" and last.op_type in IN_PLACE
+    if not is_pointwise:
+        return 0
+    fitting = [name for name in over if sizes.get(name) == sizes[result] and any(name in n.reads for n in members)]
+    return sizes[result] if fitting else 0
+
+
+IN_PLACE = frozenset(
+    {"Relu", "LeakyRelu", "Sigmoid", "Tanh", "Clip", "Add", "Sub", "Mul", "Div", "HardSigmoid", "HardSwish", "Elu",
+     "Neg", "Abs", "Sqrt", "Exp", "Erf", "Pow", "BatchNormalization", "Softplus", "Gelu"}
+)  # fmt: skip
+"""Operators whose result can be written over an operand."""
