@@ -22,7 +22,9 @@ from roofline.workload import Workload, build_workload
 if TYPE_CHECKING:
     from roofline.devices.spec import DeviceSpec, EnergySet, Processor
     from roofline.evaluate import Evaluation
+    from roofline.training.step import TrainingStep
 
+DEFAULT_OPTIMIZER = "adam"
 _LOG = logging.getLogger(__name__)
 
 
@@ -38,6 +40,8 @@ class Analysis:
     """Every node, counted alone."""
     memory: Memory
     """What a run holds at once."""
+    step: TrainingStep | None
+    """The training step, where that is asked for."""
     layer_counts: tuple[LayerCount, ...]
     """The layers under the traffic model: nodes, or fused groups of them."""
     workload: Workload
@@ -123,6 +127,8 @@ def analyze(
     processor: str | None = None,
     clocks: str = "locked",
     calibration: str = "auto",
+    optimizer: str | None = None,
+    recompute: bool = False,
     ops: str | Path | None = None,
     strict: bool = False,
 ) -> Analysis:
@@ -136,7 +142,9 @@ def analyze(
         shapes: whole shapes of inputs, ``{"input": (1, 3, 224, 224)}``.
         precision: what contractions compute in (``fp32``, ``tf32``, ``fp16``, ``bf16``, ``fp8``, ``int8``,
             ``int4``); None takes what the file says.
-        phase: ``inference`` or ``training`` (the latter with ``traffic="pagoda"`` only, so far).
+        phase: ``inference`` or ``training``: forward, backward and optimiser (``traffic="pagoda"``: Pagoda's factor 3).
+        optimizer: ``sgd``, ``momentum``, ``adam`` (the default) or ``adamw``.
+        recompute: while training, make what lies inside fused groups again in the backward pass; do not keep it.
         traffic: how bytes are counted: ``fused`` (groups that a good compiler runs as one kernel), ``unfused`` (each
             node reads its inputs and writes its outputs), ``ideal`` (weights, inputs and outputs once) or ``pagoda``.
         runtime: ``tensorrt``, ``ort-cuda``, ``ort-cpu`` or ``torch``; decides where tf32 is used.
@@ -152,7 +160,7 @@ def analyze(
         UsageError: options that are unknown or contradict each other.
         GateError: `strict` is not met.
     """
-    check_options(precision, phase, traffic, runtime, clocks, calibration)
+    check_options(precision, phase, traffic, runtime, clocks, calibration, optimizer)
     target = choose_target(device, processor, runtime, precision)
     spec, chosen, policy, pipes, cache = target
     own = own_ops(ops)
@@ -161,6 +169,14 @@ def analyze(
     counts = count_layers(graph, policy, phase, own.rules)
     _LOG.info("counted %d of %d nodes", sum(c.status == "counted" for c in counts), len(counts))
     layer_counts = layers_under(traffic, graph, counts, policy)
+    memory = peak_memory(graph, counts, layer_counts, policy)
+    step = None
+    if phase == "training" and traffic != "pagoda":
+        from roofline.training.step import training_step
+
+        step = training_step(graph, counts, layer_counts, optimizer or DEFAULT_OPTIMIZER, recompute)
+        layer_counts = step.layers
+        memory = memory.while_training(step)
     workload = build_workload(layer_counts, traffic, pipes, cache)
     least = least_bytes(graph, counts, policy)
     evaluation = None
@@ -180,7 +196,8 @@ def analyze(
     partial = Analysis(
         graph=graph,
         counts=counts,
-        memory=peak_memory(graph, counts, layer_counts, policy),
+        memory=memory,
+        step=step,
         layer_counts=layer_counts,
         workload=workload,
         least_byte=least,

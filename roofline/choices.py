@@ -11,6 +11,7 @@ from roofline.findings import Finding
 from roofline.ops.table import RULES, OwnOps
 from roofline.precision import PRECISIONS, RUNTIMES, PrecisionPolicy
 from roofline.traffic import TRAFFIC_MODELS
+from roofline.training.rules import OPTIMIZERS
 
 if TYPE_CHECKING:
     from roofline.devices.spec import DeviceSpec, Processor
@@ -74,7 +75,13 @@ def loose(findings: Iterable[Finding], path: str) -> GateError | None:
 
 
 def check_options(
-    precision: str | None, phase: str, traffic: str, runtime: str | None, clocks: str, calibration: str
+    precision: str | None,
+    phase: str,
+    traffic: str,
+    runtime: str | None,
+    clocks: str,
+    calibration: str,
+    optimizer: str | None = None,
 ) -> None:
     """Raise `UsageError` for an option that is unknown, or does not go with another."""
 
@@ -89,12 +96,16 @@ def check_options(
     one_of("traffic", traffic, TRAFFIC_MODELS)
     if calibration not in ("auto", "none"):
         raise UsageError("there are no calibrations yet", where=f"--calibration {calibration}", expected="auto or none")
-    if phase == "training" and traffic != "pagoda":
+    one_of("optimizer", optimizer, tuple(OPTIMIZERS))
+    if phase == "training" and precision in ("fp8", "int8", "int4"):
         raise UsageError(
-            "a training step is counted by Pagoda's flat factor only, so far",
-            where="--phase training",
-            expected="--traffic pagoda with it",
+            f"training in {precision} is not modelled", where="--precision", expected="fp32, tf32, fp16 or bf16"
         )
+    if phase == "training" and traffic == "ideal":
+        raise UsageError("a training step has no ideal traffic", where="--phase training", expected="fused or unfused")
+    if optimizer is not None and (phase != "training" or traffic == "pagoda"):
+        reason = "Pagoda's training factor has no optimiser" if phase == "training" else "an optimiser without training"
+        raise UsageError(reason, where="--optimizer", expected="--phase training, with --traffic fused or unfused")
 
 
 def _refuse_unknown_rate(device: DeviceSpec, processor: Processor, precision: str) -> None:

@@ -9,12 +9,15 @@ kept. Workspaces of convolution algorithms and the runtime's own code are not in
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from roofline.counting import LayerCount
 from roofline.fusion.patterns import kind_of
 from roofline.graph.nodes import Graph, Node, TensorInfo
 from roofline.precision import PrecisionPolicy
+
+if TYPE_CHECKING:
+    from roofline.training.step import TrainingStep
 
 
 class Memory(NamedTuple):
@@ -31,10 +34,24 @@ class Memory(NamedTuple):
     live_bytes: tuple[int, ...]
     """Activations alive while each layer runs, in order."""
 
+    gradient_bytes: int = 0
+    """Gradients of the parameters, while training."""
+    optimizer_bytes: int = 0
+    """Optimiser state and master weights, while training."""
+
     @property
     def peak_bytes(self) -> int:
-        """Weights and activations together."""
-        return self.weight_bytes + self.activation_bytes
+        """Everything together."""
+        return self.weight_bytes + self.activation_bytes + self.gradient_bytes + self.optimizer_bytes
+
+    def while_training(self, step: TrainingStep) -> Memory:
+        """Return the memory of a training step: what is kept for the backward pass, and the largest layer's results."""
+        working = max((layer.cost.bytes_written for layer in step.layers[:-1]), default=0)
+        return self._replace(
+            activation_bytes=max(self.activation_bytes, step.kept_bytes + working),
+            gradient_bytes=step.gradient_bytes,
+            optimizer_bytes=step.optimizer_bytes,
+        )
 
 
 def peak_memory(

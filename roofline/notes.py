@@ -15,12 +15,15 @@ from roofline.units import significant, text
 if TYPE_CHECKING:
     from roofline.analysis import Analysis
     from roofline.counting import LayerCount
+    from roofline.training.step import TrainingStep
 
 
 def findings_about(analysis: Analysis) -> Iterator[Finding]:
     """Yield the findings of a counted and evaluated model."""
     yield from uncounted(analysis.counts)
     yield from _traffic(analysis)
+    if analysis.step is not None:
+        yield from _training(analysis, analysis.step)
     if analysis.evaluation is not None:
         yield from _precision(analysis)
         yield from _ceilings(analysis)
@@ -89,6 +92,30 @@ def _fit(analysis: Analysis) -> Iterator[Finding]:
             where=device.id,
             message=f"it needs {text(needed, 'B')} at once, the device has {text(size, 'B')}",
             hint="a smaller batch, a narrower --precision, or a larger device",
+            strict=True,
+        )
+
+
+def _training(analysis: Analysis, step: TrainingStep) -> Iterator[Finding]:
+    yield Finding(
+        code="training-step",
+        where="--phase training",
+        message=f"forward, backward and optimiser; {text(step.kept_bytes, 'B')} of activations are kept in between; "
+        "the loss, its gradient and the data are not counted, embedding gradients are dense",
+        hint="--recompute keeps less",
+    )
+    if step.parameters < analysis.graph.parameters:
+        yield Finding(
+            code="untrained-parameters",
+            where=f"{analysis.graph.parameters - step.parameters} of {analysis.graph.parameters} parameters",
+            message="are not trained: scalars, running statistics, and tables that are only looked up at constants",
+        )
+    if step.estimated:
+        yield Finding(
+            code="backward-estimated",
+            where=", ".join(step.estimated[:5]),
+            message="the backward pass is taken to cost what the forward pass costs",
+            hint="the operators with rules are in roofline/training/rules.py",
             strict=True,
         )
 

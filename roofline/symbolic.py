@@ -186,6 +186,8 @@ def symbolic(
     traffic: str = DEFAULT_TRAFFIC,
     runtime: str | None = None,
     processor: str | None = None,
+    optimizer: str | None = None,
+    recompute: bool = False,
     ops: str | Path | None = None,
 ) -> Symbolic:
     """Return a model's FLOPs, bytes and parameters as formulas in its free dimensions.
@@ -203,6 +205,12 @@ def symbolic(
         UsageError: options that are unknown or contradict each other, or too many free dimensions.
     """
     check_options(precision, phase, traffic, runtime, "locked", "auto")
+    if optimizer is not None or recompute or (phase == "training" and traffic != "pagoda"):
+        raise UsageError(
+            "formulas of a training step are not there yet",
+            where="formula",
+            expected="--phase inference, or --traffic pagoda without an optimiser",
+        )
     target = choose_target(device, processor, runtime, precision)
     if mode is not None and target.device is None:
         raise UsageError("a mode without a device", expected="--device as well")

@@ -169,7 +169,7 @@ def _totals(analysis: Analysis, layers: list[dict[str, Any]]) -> dict[str, Any]:
 
     read, written, flops = total("bytes_read"), total("bytes_written"), total("flops")
     totals: dict[str, Any] = {
-        "macs": sum(count.cost.macs for count in analysis.counts),
+        "macs": sum(count.cost.macs for count in (analysis.step.layers if analysis.step else analysis.counts)),
         "flops": flops,
         "bytes_read": read,
         "bytes_written": written,
@@ -179,6 +179,9 @@ def _totals(analysis: Analysis, layers: list[dict[str, Any]]) -> dict[str, Any]:
         "peak_memory_bytes": analysis.memory.peak_bytes,
         "peak_activation_bytes": analysis.memory.activation_bytes,
         "kv_cache_bytes": analysis.memory.cache_bytes,
+        "gradient_bytes": analysis.memory.gradient_bytes,
+        "optimizer_bytes": analysis.memory.optimizer_bytes,
+        "kept_activation_bytes": analysis.step.kept_bytes if analysis.step else 0,
         "overhead_energy_j": None,
         "bound_time_s": None,
         "roofline_time_s": None,

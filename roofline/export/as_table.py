@@ -46,9 +46,11 @@ def _facts(data: dict[str, Any]) -> Iterator[str]:
         f"{number(totals['intensity_flop_per_byte'])} FLOP/B"
     )
     cache = f", of which keys and values {text(totals['kv_cache_bytes'], 'B')}" if totals["kv_cache_bytes"] else ""
+    training = totals["gradient_bytes"] + totals["optimizer_bytes"]
+    state = f", gradients and optimiser state {text(training, 'B')}" if training else ""
     yield (
         f"memory   {text(totals['peak_memory_bytes'], 'B')} at once: weights and "
-        f"{text(totals['peak_activation_bytes'], 'B')} of activations{cache}"
+        f"{text(totals['peak_activation_bytes'], 'B')} of activations{cache}{state}"
     )
     if data["device"] is None:
         return

@@ -1,8 +1,9 @@
 """Peak memory against ONNX Runtime on this machine's CPU: ``python tests/reports/peak_memory.py [MODEL ...]``.
 
-The reference: weights, plus the growth of resident memory during a second run, with the arena, memory patterns
-and prepacking off and only basic graph optimisation (constants folded), so that every tensor is allocated when it is made and given back when it is
-done with. What its kernels use as workspace is in there, and not in our figure. Weights are random numbers.
+The reference: weights, plus the growth of resident memory during a second run, with the arena, memory patterns and
+prepacking off and only basic graph optimisation (constants folded), so that every tensor is allocated when it is made
+and given back when it is done with. What its kernels use as workspace is in there, and not in our figure; it may
+also run nodes in another order. Weights are random numbers.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from pathlib import Path
 
 import roofline
 
-sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[1] / "benchmarks")]
+sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 from conftest import model_path, true_bindings
 from whole_process import fill
 

@@ -115,6 +115,32 @@ def vit() -> nn.Module:
     return torchvision.models.VisionTransformer(64, 16, 2, 4, 128, 512, num_classes=10).eval()
 
 
+class Tagger(nn.Module):
+    """Embedding, two LSTM layers, a projection."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.table, self.lstm = nn.Embedding(1000, 64), nn.LSTM(64, 96, num_layers=2)
+        self.head = nn.Linear(96, 1000)
+
+    def forward(self, ids: torch.Tensor) -> torch.Tensor:
+        return self.head(self.lstm(self.table(ids))[0])
+
+
+class UNet(nn.Module):
+    """Two levels, a skip connection, a transposed convolution, normalisation left as it is."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.down = nn.Sequential(nn.Conv2d(3, 16, 3, padding=1), nn.GroupNorm(4, 16), nn.SiLU())
+        self.bottom = nn.Sequential(nn.MaxPool2d(2), nn.Conv2d(16, 32, 3, padding=1), nn.ReLU())
+        self.up, self.out = nn.ConvTranspose2d(32, 16, 2, stride=2), nn.Conv2d(32, 4, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.down(x)
+        return self.out(torch.cat((x, self.up(self.bottom(x))), dim=1))
+
+
 NETWORKS: dict[str, tuple[Any, tuple[torch.Tensor, ...]]] = {
     "bert_eager": (
         lambda: bert("eager"),
@@ -123,6 +149,8 @@ NETWORKS: dict[str, tuple[Any, tuple[torch.Tensor, ...]]] = {
     "bert_sdpa": (lambda: bert("sdpa"), (torch.zeros(2, 64, dtype=torch.int64), torch.ones(2, 64, dtype=torch.int64))),
     "vit": (vit, (torch.zeros(2, 3, 64, 64),)),
     "resnet18": (lambda: torchvision.models.resnet18().eval(), (torch.zeros(2, 3, 64, 64),)),
+    "lstm": (lambda: Tagger().eval(), (torch.zeros(5, 2, dtype=torch.int64),)),
+    "unet": (lambda: UNet().eval(), (torch.zeros(2, 3, 32, 32),)),
     "decoder_eager": (lambda: Decoder(True).eval(), decoder_inputs()),
     "decoder_sdpa": (lambda: Decoder(False).eval(), decoder_inputs()),
 }
@@ -145,10 +173,21 @@ def strip(path: Path) -> None:
     path.write_bytes(model.SerializeToString())
 
 
+def step(model: nn.Module, inputs: tuple[torch.Tensor, ...]) -> int:
+    """Return torch's count of multiply-accumulates of forward and backward, from the sum of all outputs."""
+    counter = FlopCounterMode(display=False)
+    with counter:
+        found = model(*inputs)
+        outputs = [found] if torch.is_tensor(found) else list(found.values() if hasattr(found, "values") else found)
+        sum(output.sum() for output in outputs).backward()
+    return counter.get_total_flops() // 2
+
+
 def main() -> None:
     warnings.simplefilter("ignore")
     torch.backends.mha.set_fastpath_enabled(False)  # the counter does not see into it
-    truth = {}
+    torch.backends.mkldnn.enabled = False  # nor into its LSTM
+    truth, training = {}, {}
     for name, (build, inputs) in NETWORKS.items():
         torch.manual_seed(0)
         model = build()
@@ -156,6 +195,7 @@ def main() -> None:
         with torch.no_grad(), counter:
             model(*inputs)
         truth[name] = counter.get_total_flops() // 2
+        training[name] = step(model, inputs)
         for way in ("torchscript", "dynamo"):
             path = HERE / f"{name}_{way}.onnx"
             try:
@@ -166,6 +206,14 @@ def main() -> None:
             except Exception as error:
                 print(name, way, type(error).__name__, str(error)[:200])
     (HERE / "truth.json").write_text(json.dumps(truth, indent=1) + "\n")
+    with torch.device("meta"):
+        training["resnet18 224"] = step(torchvision.models.resnet18().eval(), (torch.zeros(1, 3, 224, 224),))
+        config = transformers.BertConfig()
+        config._attn_implementation = "eager"
+        training["bert_base 128"] = step(
+            transformers.BertModel(config).eval(), (torch.zeros(1, 128, dtype=torch.int64),)
+        )
+    (HERE / "truth_training.json").write_text(json.dumps(training, indent=1) + "\n")
     versions = {m.__name__: m.__version__ for m in (torch, torchvision, transformers, onnx)}
     (HERE / "versions.json").write_text(json.dumps(versions, indent=1) + "\n")
 
