@@ -14,6 +14,7 @@ from roofline.errors import UsageError
 from roofline.findings import Finding
 from roofline.graph.nodes import Graph
 from roofline.graph.read import read_graph
+from roofline.levels import Levels, two_levels
 from roofline.memory import Memory, peak_memory
 from roofline.notes import findings_about
 from roofline.traffic import DEFAULT_TRAFFIC, layers_under, least_bytes
@@ -40,6 +41,8 @@ class Analysis:
     """Every node, counted alone."""
     memory: Memory
     """What a run holds at once."""
+    levels: Levels | None
+    """Bytes at each memory level, where that is asked for."""
     step: TrainingStep | None
     """The training step, where that is asked for."""
     layer_counts: tuple[LayerCount, ...]
@@ -129,6 +132,7 @@ def analyze(
     calibration: str = "auto",
     optimizer: str | None = None,
     recompute: bool = False,
+    levels: bool = False,
     ops: str | Path | None = None,
     strict: bool = False,
 ) -> Analysis:
@@ -151,6 +155,7 @@ def analyze(
         processor: ``gpu`` or ``cpu``; None is the GPU, or the CPU for ``ort-cpu``.
         clocks: ``locked`` (jetson_clocks) or ``stock`` governor: which energy figures apply.
         calibration: ``auto`` or ``none``; no calibration exists yet, so both give the roofline.
+        levels: let results that fit the last-level cache stay there for the next layer, and count both levels.
         ops: file of formulas for operators of your own (``roofline.ops/1``); they go before the built-in rules.
         strict: refuse a result that is incomplete or rests on an assumption.
 
@@ -177,6 +182,12 @@ def analyze(
         step = training_step(graph, counts, layer_counts, optimizer or DEFAULT_OPTIMIZER, recompute)
         layer_counts = step.layers
         memory = memory.while_training(step)
+    both = None
+    if levels:
+        if cache is None:
+            raise UsageError("levels need a device whose last-level cache is known", expected="--device as well")
+        both = two_levels(graph, counts, layer_counts, cache)
+        layer_counts = both.layers
     workload = build_workload(layer_counts, traffic, pipes, cache)
     least = least_bytes(graph, counts, policy)
     evaluation = None
@@ -198,6 +209,7 @@ def analyze(
         counts=counts,
         memory=memory,
         step=step,
+        levels=both,
         layer_counts=layer_counts,
         workload=workload,
         least_byte=least,

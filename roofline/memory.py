@@ -63,8 +63,8 @@ def peak_memory(
         counts: every node counted alone.
         layers: the layers that run (nodes, or fused groups), in order.
     """
-    nodes = {count.node.label: count for count in counts if not count.node.free and not count.node.scope}
-    storage = _storages(graph, list(nodes.values()))
+    nodes = running_nodes(counts)
+    storage = storages(graph, list(nodes.values()))
     sizes = _sizes(graph, list(nodes.values()), storage, policy)
     steps = [_members(layer, nodes) for layer in layers if not layer.node.free and not layer.node.scope]
     last: dict[str, int] = {}
@@ -107,7 +107,12 @@ def _members(layer: LayerCount, nodes: dict[str, LayerCount]) -> list[Node]:
     return [nodes[label].node for label in layer.members or (layer.node.label,) if label in nodes]
 
 
-def _storages(graph: Graph, counts: Sequence[LayerCount]) -> dict[str, str]:
+def running_nodes(counts: Sequence[LayerCount]) -> dict[str, LayerCount]:
+    """Return label -> node of the main graph, for those that run."""
+    return {count.node.label: count for count in counts if not count.node.free and not count.node.scope}
+
+
+def storages(graph: Graph, counts: Sequence[LayerCount]) -> dict[str, str]:
     """Return tensor -> the tensor whose memory it is: views, and caches that grow in place."""
     found: dict[str, str] = {}
     for count in counts:

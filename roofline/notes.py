@@ -30,6 +30,7 @@ def findings_about(analysis: Analysis) -> Iterator[Finding]:
         yield from _energy(analysis)
         yield from _power(analysis)
         yield from _fit(analysis)
+        yield from _levels(analysis)
 
 
 def uncounted(counts: Sequence[LayerCount]) -> Iterator[Finding]:
@@ -94,6 +95,19 @@ def _fit(analysis: Analysis) -> Iterator[Finding]:
             hint="a smaller batch, a narrower --precision, or a larger device",
             strict=True,
         )
+
+
+def _levels(analysis: Analysis) -> Iterator[Finding]:
+    device, levels = analysis.device, analysis.levels
+    if device is None or levels is None or device.cache_bytes is None:
+        return
+    yield Finding(
+        code="levels",
+        where=f"{device.id}, cache of {text(device.cache_bytes.value, 'B')}",
+        message=f"{text(sum(levels.cache_bytes), 'B')} pass the cache, {text(sum(levels.dram_bytes), 'B')} DRAM: "
+        "a result that fits the cache is taken to stay there until the next layer has read it",
+        hint="the cache's own bandwidth is not known, so DRAM and compute alone make the time",
+    )
 
 
 def _training(analysis: Analysis, step: TrainingStep) -> Iterator[Finding]:

@@ -16,11 +16,16 @@ from roofline.cli.options import chosen_format, device_options, merged, model_op
               help="Layers to show; 0 shows all.")  # fmt: skip
 @click.option("--sort", type=click.Choice(("time", "graph")), default="time", show_default=True,
               help="Order of the layers.")  # fmt: skip
+@click.option("--explain", metavar="LAYER", help="Show one layer's arithmetic instead.")
+@click.option(
+    "--levels", is_flag=True, help="Two memory levels: what fits the last-level cache stays there for the next layer."
+)
 @click.option("--tensors", is_flag=True, help="Add type and shape of every tensor (JSON only).")
 @output_options
 def command(
     model: str, bind: tuple[Any, ...], shapes: tuple[Any, ...], strict: bool, top: int, sort: str,
-    tensors: bool, format_: str | None, output: str | None, quiet: bool, verbose: int, debug: bool, **options: Any,
+    tensors: bool, explain: str | None,
+    format_: str | None, output: str | None, quiet: bool, verbose: int, debug: bool, **options: Any,
 ) -> int:  # fmt: skip
     """Count MODEL (a .onnx file, or - for stdin), and put it on the rooflines of a device.
 
@@ -38,7 +43,13 @@ def command(
     analysis = analyze(model, bindings=merged(bind), shapes=merged(shapes), **options)
     gate = loose(analysis.findings, analysis.graph.path) if strict else None
     data = analysis.to_dict(tensors)
-    if form in ("json", "csv"):
+    if explain is not None:
+        from roofline.export import as_explanation
+
+        if form in ("json", "csv"):
+            raise click.UsageError("--explain writes a table or markdown")
+        write_blocks(as_explanation.blocks(analysis, explain), form, output)
+    elif form in ("json", "csv"):
         write_data(data, form, output, gate)
     else:
         write_blocks(as_table.blocks(data, top, sort, quiet), form, output)

@@ -73,6 +73,9 @@ def _layers(analysis: Analysis) -> list[dict[str, Any]]:
         _free_layer(count) if count.node.free else _layer(count, analysis.traffic, pipes, cache)
         for count in analysis.layer_counts
     ]
+    if analysis.levels is not None:
+        for layer, passes, moves in zip(layers, analysis.levels.cache_bytes, analysis.levels.dram_bytes, strict=True):
+            layer["cache_bytes"], layer["dram_bytes"] = passes, moves
     evaluation = analysis.evaluation
     if evaluation is None:
         return layers
@@ -179,6 +182,7 @@ def _totals(analysis: Analysis, layers: list[dict[str, Any]]) -> dict[str, Any]:
         "peak_memory_bytes": analysis.memory.peak_bytes,
         "peak_activation_bytes": analysis.memory.activation_bytes,
         "kv_cache_bytes": analysis.memory.cache_bytes,
+        "cache_bytes": sum(analysis.levels.cache_bytes) if analysis.levels else None,
         "gradient_bytes": analysis.memory.gradient_bytes,
         "optimizer_bytes": analysis.memory.optimizer_bytes,
         "kept_activation_bytes": analysis.step.kept_bytes if analysis.step else 0,

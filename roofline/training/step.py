@@ -53,6 +53,10 @@ class _Step:
         self._graph, self._layers, self._recompute = graph, layers, recompute
         self._gradients = Gradients(counts)
         self._nodes = {count.node.label: count for count in counts}
+        self._read_by: dict[str, set[str]] = {}
+        for count in counts:
+            for name in count.node.reads:
+                self._read_by.setdefault(name, set()).add(count.node.label)
         self._kept: dict[str, int] = {}
         self._readers: dict[str, int] = {}
         self._estimated: set[str] = set()
@@ -126,8 +130,7 @@ class _Step:
 
     def _is_inner(self, name: str, members: Sequence[LayerCount]) -> bool:
         own = {m.node.label for m in members}
-        readers = {c.node.label for c in self._nodes.values() if name in c.node.reads}
-        return readers <= own and name not in self._graph.outputs
+        return self._read_by.get(name, set()) <= own and name not in self._graph.outputs
 
     def _forward(self, layer: LayerCount, members: Sequence[LayerCount], kept: dict[str, TensorInfo]) -> LayerCount:
         """Return the forward layer: what is kept and would stay inside a group is written too."""
