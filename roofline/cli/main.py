@@ -90,8 +90,14 @@ def _fail(message: str, code: int, debug: bool) -> int:
 
 
 def run() -> None:
-    """Console script."""
-    sys.exit(main())
+    """Console script. The process ends at once: taking down every object takes a tenth of a short run."""
+    code = main()
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except OSError:  # the reader of a pipe has gone
+        pass
+    os._exit(code)
 
 
 if __name__ == "__main__":
