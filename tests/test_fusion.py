@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from graphlib import TopologicalSorter
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
 import onnxruntime
-from conftest import build_model
+import pytest
+from conftest import build_model, true_bindings
 from onnx import TensorProto, helper
 
 import roofline
@@ -187,3 +190,27 @@ def test_nodes_of_a_loop_are_not_fused() -> None:
     constants = {"trips": np.array(3, np.int64), "go": np.array(True), "w": f32(6, 6)}
     model = build_model([loop], {"x": [4, 6]}, ["y"], constants)
     assert groups(model) == groups(model, traffic="unfused")
+
+
+DATA = Path(__file__).parent / "data"
+FILES = [*sorted((DATA / "models").glob("*.onnx")), *sorted((DATA / "exports").glob("*.onnx"))]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: p.stem)
+def test_on_real_files(path: Path) -> None:
+    """Every node in one layer; equal work under every model; ideal <= fused <= unfused; no kernel waits for itself."""
+    bindings = true_bindings(path.stem) if path.parent.name == "models" else None
+    found = {t: roofline.analyze(path, bindings=bindings, traffic=t) for t in ("ideal", "fused", "unfused")}
+    fused = found["fused"]
+    named = [label for layer in fused.layers for label in layer["nodes"]]
+    assert sorted(named) == sorted(node.label for node in fused.graph.nodes)
+    assert len({(a.totals["macs"], a.totals["flops"]) for a in found.values()}) == 1
+    assert found["ideal"].totals["bytes"] <= fused.totals["bytes"] <= found["unfused"].totals["bytes"]
+    assert all(layer["bytes_read"] >= 0 and layer["bytes_written"] >= 0 for layer in fused.layers)
+    of = {label: i for i, layer in enumerate(fused.layers) for label in layer["nodes"]}
+    maker = {t.name: of[n.label] for n in fused.graph.nodes for t in n.results}
+    needs: dict[int, set[int]] = {}
+    for node in fused.graph.nodes:
+        mine = of[node.label]
+        needs.setdefault(mine, set()).update(maker[r] for r in node.reads if r in maker and maker[r] != mine)
+    tuple(TopologicalSorter(needs).static_order())  # raises CycleError
