@@ -165,7 +165,7 @@ def analyze(
         UsageError: options that are unknown or contradict each other.
         GateError: `strict` is not met.
     """
-    check_options(precision, phase, traffic, runtime, clocks, calibration, optimizer)
+    check_options(precision, phase, traffic, runtime, clocks, calibration, optimizer, recompute)
     target = choose_target(device, processor, runtime, precision)
     spec, chosen, policy, pipes, cache = target
     own = own_ops(ops)
@@ -184,6 +184,12 @@ def analyze(
         memory = memory.while_training(step)
     both = None
     if levels:
+        if traffic not in ("fused", "unfused") or phase == "training":
+            raise UsageError(
+                "levels are for inference with fused or unfused traffic",
+                where="--levels",
+                expected="neither of the others",
+            )
         if cache is None:
             raise UsageError("levels need a device whose last-level cache is known", expected="--device as well")
         both = two_levels(graph, counts, layer_counts, cache)

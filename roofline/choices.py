@@ -82,6 +82,7 @@ def check_options(
     clocks: str,
     calibration: str,
     optimizer: str | None = None,
+    recompute: bool = False,
 ) -> None:
     """Raise `UsageError` for an option that is unknown, or does not go with another."""
 
@@ -103,6 +104,10 @@ def check_options(
         )
     if phase == "training" and traffic == "ideal":
         raise UsageError("a training step has no ideal traffic", where="--phase training", expected="fused or unfused")
+    if recompute and (phase != "training" or traffic != "fused"):
+        raise UsageError(
+            "there is nothing to make again", where="--recompute", expected="--phase training, with --traffic fused"
+        )
     if optimizer is not None and (phase != "training" or traffic == "pagoda"):
         reason = "Pagoda's training factor has no optimiser" if phase == "training" else "an optimiser without training"
         raise UsageError(reason, where="--optimizer", expected="--phase training, with --traffic fused or unfused")

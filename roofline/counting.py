@@ -111,7 +111,7 @@ def _costlier_branches(layers: Sequence[LayerCount]) -> list[LayerCount]:
             mine = layer.cost if layer.status == "counted" else NOTHING
             cost[place][which] = flops + mine.flops, moved + mine.bytes_read + mine.bytes_written
     chosen = {
-        place: max(options, key=lambda which: (*map(_plain, options[which]), -which)) for place, options in cost.items()
+        place: max(options, key=lambda which: (*map(plain, options[which]), -which)) for place, options in cost.items()
     }
     return [
         LayerCount(layer.node._replace(free=CHEAPER), "free", CHEAPER)
@@ -121,7 +121,7 @@ def _costlier_branches(layers: Sequence[LayerCount]) -> list[LayerCount]:
     ]
 
 
-def _plain(count: Any) -> int:
+def plain(count: Any) -> int:
     """Return a count to rank by; of an expression, its value with every dimension 64."""
     return count if isinstance(count, int) else int(count.subs(dict.fromkeys(count.free_symbols, 64)))
 

@@ -46,6 +46,8 @@ def two_levels(graph: Graph, counts: Sequence[LayerCount], layers: Sequence[Laye
         for tensor in _results(members[place]):
             name = root.get(tensor.name, tensor.name)
             elsewhere = readers.get(name, set()) - {place}
+            if layers[following].node.op_type == "Concat":
+                continue  # its parts may be in place already
             if following not in elsewhere or not tensor.is_known or tensor.nbytes > capacity:
                 continue
             read[following] += tensor.nbytes

@@ -1,7 +1,8 @@
 """How much memory a run needs at once: weights, and the activations that are alive together.
 
 Layers run in the graph's order. A tensor is alive from the layer that makes it until the last one that reads it; the
-graph's inputs and outputs are alive throughout (they are the caller's). A result takes the place of an operand of
+graph's inputs are alive throughout (they are the caller's), its outputs to the end. While a loop or branch runs, the
+largest of its nodes' operands and results are alive besides. A result takes the place of an operand of
 the same size that nothing reads later, if the operator works element by element. Inside a fused group nothing is
 kept. Workspaces of convolution algorithms and the runtime's own code are not in it.
 """
@@ -67,6 +68,7 @@ def peak_memory(
     storage = storages(graph, list(nodes.values()))
     sizes = _sizes(graph, list(nodes.values()), storage, policy)
     steps = [_members(layer, nodes) for layer in layers if not layer.node.free and not layer.node.scope]
+    bodies = _bodies(counts)
     last: dict[str, int] = {}
     inside: dict[str, int] = {}
     for number, members in enumerate(steps):
@@ -89,11 +91,11 @@ def peak_memory(
         over = {name for name in alive if last.get(name, -1) <= number and name not in always}
         reused = _in_place(members, over, made, sizes)
         live[number] = sum(sizes[name] for name in alive | made) - reused
+        live[number] += max((bodies.get(node.label, 0) for node in members), default=0)
         alive = (alive | made) - over
     peak = max(range(len(live)), key=live.__getitem__) if live else -1
-    weights = {
-        t.root or t.name: policy.stored(t) for count in nodes.values() for t in count.node.operands if t.is_static
-    }
+    reading = [count.node for count in counts if not count.node.free]
+    weights = {t.root or f"{n.scope}{t.name}": policy.stored(t) for n in reading for t in n.operands if t.is_static}
     return Memory(
         weight_bytes=sum(t.nbytes for t in weights.values() if t is not None and t.is_known),
         activation_bytes=live[peak] if live else 0,
@@ -101,6 +103,20 @@ def peak_memory(
         cache_bytes=sum(sizes[name] for name in caches),
         live_bytes=tuple(live),
     )
+
+
+def _bodies(counts: Sequence[LayerCount]) -> dict[str, int]:
+    """Return control-flow node -> the most that one node of its bodies reads and writes, constants apart."""
+    found: dict[str, int] = {}
+    for count in counts:
+        node = count.node
+        if node.free or not node.scope:
+            continue
+        outermost = node.scope.split("/")[0] if node.scope in found else node.scope.rstrip("/")
+        for label in {outermost, node.scope.rstrip("/")}:
+            moved = sum(t.nbytes for t in (*node.operands, *node.results) if t.is_known and not t.is_static)
+            found[label] = max(found.get(label, 0), moved)
+    return found
 
 
 def _members(layer: LayerCount, nodes: dict[str, LayerCount]) -> list[Node]:
@@ -115,6 +131,7 @@ def running_nodes(counts: Sequence[LayerCount]) -> dict[str, LayerCount]:
 def storages(graph: Graph, counts: Sequence[LayerCount]) -> dict[str, str]:
     """Return tensor -> the tensor whose memory it is: views, and caches that grow in place."""
     found: dict[str, str] = {}
+    read = {name for count in counts for name in count.node.reads}
     for count in counts:
         node = count.node
         kind = kind_of(node.op_type, count.op_class, count.status)
@@ -123,7 +140,7 @@ def storages(graph: Graph, counts: Sequence[LayerCount]) -> dict[str, str]:
         if kind in ("view", "alias"):
             source = node.inputs[0].name
             found[node.results[0].name] = found.get(source, source)
-        elif kind == "concat" and node.results[0].name in graph.outputs:
+        elif kind == "concat" and node.results[0].name in graph.outputs and node.results[0].name in read:
             past = [t for t in node.operands if t.name in graph.inputs]
             new = [t for t in node.operands if t.name not in graph.inputs]
             if len(past) == 1 and len(new) == 1 and not new[0].is_static:

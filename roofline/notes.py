@@ -51,9 +51,10 @@ def uncounted(counts: Sequence[LayerCount]) -> Iterator[Finding]:
 
 def _traffic(analysis: Analysis) -> Iterator[Finding]:
     if analysis.traffic == "fused":
-        kernels = sum(layer.status == "counted" for layer in analysis.layer_counts)
+        layers = analysis.layer_counts[: analysis.step.forward if analysis.step else None]
+        kernels = sum(layer.status == "counted" for layer in layers)
         nodes = sum(count.status == "counted" for count in analysis.counts)
-        saved = sum(layer.saved_bytes for layer in analysis.layer_counts)
+        saved = sum(layer.saved_bytes for layer in layers)
         yield Finding(
             code="traffic-fused",
             where="--traffic",
@@ -123,6 +124,14 @@ def _training(analysis: Analysis, step: TrainingStep) -> Iterator[Finding]:
             code="untrained-parameters",
             where=f"{analysis.graph.parameters - step.parameters} of {analysis.graph.parameters} parameters",
             message="are not trained: scalars, running statistics, and tables that are only looked up at constants",
+        )
+    if step.bodies:
+        yield Finding(
+            code="training-bodies",
+            where=f"{step.bodies} nodes",
+            message="inside loops and branches: their backward pass is not counted, nor their weights updated",
+            hint="totals are too low by it",
+            strict=True,
         )
     if step.estimated:
         yield Finding(

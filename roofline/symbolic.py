@@ -204,8 +204,8 @@ def symbolic(
         ModelFileError, BindingError, ShapeError: the model cannot be read, or a binding does not fit.
         UsageError: options that are unknown or contradict each other, or too many free dimensions.
     """
-    check_options(precision, phase, traffic, runtime, "locked", "auto")
-    if optimizer is not None or recompute or (phase == "training" and traffic != "pagoda"):
+    check_options(precision, phase, traffic, runtime, "locked", "auto", optimizer, recompute)
+    if optimizer is not None or (phase == "training" and traffic != "pagoda"):
         raise UsageError(
             "formulas of a training step are not there yet",
             where="formula",

@@ -6,8 +6,11 @@ from collections.abc import Sequence
 
 from roofline.counting import LayerCount
 from roofline.fusion.groups import find_groups
+from roofline.fusion.patterns import PICKS
 from roofline.fusion.traffic import fused_layers
-from roofline.graph.nodes import Dim, Graph, TensorInfo
+from roofline.fusion.wiring import Wiring
+from roofline.graph.nodes import Dim, Graph
+from roofline.ops.table import read_bytes
 from roofline.precision import PrecisionPolicy
 
 TRAFFIC_MODELS = ("fused", "unfused", "ideal", "pagoda")
@@ -40,35 +43,48 @@ def ideal_layers(graph: Graph, counts: Sequence[LayerCount], policy: PrecisionPo
     """Return the nodes with the bytes that any run moves, had it an endless cache.
 
     Each weight that a counted node touches once (of a gathered table only the rows returned), where it is read first;
-    the graph's inputs where they are read first; its outputs where they are made. Tied weights count once, through
+    the graph's inputs, through views, where a counted node reads them first (no more of them than is picked out); its
+    outputs where a counted node makes them, of a cache that grows only what is new. Tied weights count once, through
     copies and casts.
     """
+    wiring = Wiring(graph, counts)
     touched: dict[str, Dim] = {}
-    fed = set(graph.inputs)
+    fed: set[str] = set()
+    ends = {wiring.storage(name) for name in graph.outputs}
     found = []
-    for layer in counts:
+    for position, layer in enumerate(counts):
         node = layer.node
-        if node.free or layer.status == "unsupported":
+        if node.free or layer.status != "counted":
             found.append(layer)
             continue
-        weights = _touched(layer, touched) if layer.status == "counted" else 0
-        read = [t for name in node.reads if name in fed and (t := _stored(graph, name, policy)) is not None]
-        fed.difference_update(node.reads)
-        written = [t for r in node.results if r.name in graph.outputs and (t := _stored(graph, r.name, policy))]
+        weights = _touched(layer, touched)
+        read: Dim = 0
+        for name in dict.fromkeys(wiring.storage(name) for name in node.reads):
+            if name in wiring.inputs and name not in fed:
+                fed.add(name)
+                read += _input_bytes(wiring, graph, name, policy)
+        written: Dim = 0
+        for result in node.results:
+            stored = policy.stored(graph.tensors.get(result.name)) if result.name in ends and not node.scope else None
+            if stored is not None and stored.is_known:
+                written += stored.nbytes - read_bytes(wiring.past_of(position))
         cost = layer.cost._replace(
-            bytes_read=weights + sum(t.nbytes for t in read),
-            bytes_written=sum(t.nbytes for t in written),
-            weight_bytes=weights,
-            resident_steps=1,
+            bytes_read=weights + read, bytes_written=written, weight_bytes=weights, resident_steps=1
         )
-        moves = read or written
-        found.append(layer._replace(cost=cost, status="counted" if moves else layer.status))
+        found.append(layer._replace(cost=cost))
     return found
 
 
-def _stored(graph: Graph, name: str, policy: PrecisionPolicy) -> TensorInfo | None:
-    tensor = policy.stored(graph.tensors.get(name))
-    return tensor if tensor is not None and tensor.is_known else None
+def _input_bytes(wiring: Wiring, graph: Graph, name: str, policy: PrecisionPolicy) -> Dim:
+    """Return the bytes of a graph input that have to be read: where only parts are picked out of it, those."""
+    stored = policy.stored(graph.tensors.get(name))
+    if stored is None or not stored.is_known:
+        return 0
+    readers = [wiring.layers[p] for p in wiring.readers.get(name, ())]
+    if not readers or any(r.node.op_type not in PICKS or r.node.reads[:1] != (name,) for r in readers):
+        return stored.nbytes
+    picked = sum(read_bytes(r.node.results) for r in readers)
+    return _extreme("Min", stored.nbytes, picked)
 
 
 def _touched(layer: LayerCount, touched: dict[str, Dim]) -> Dim:

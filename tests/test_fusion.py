@@ -214,3 +214,62 @@ def test_on_real_files(path: Path) -> None:
         mine = of[node.label]
         needs.setdefault(mine, set()).update(maker[r] for r in node.reads if r in maker and maker[r] != mine)
     tuple(TopologicalSorter(needs).static_order())  # raises CycleError
+
+
+def test_only_what_is_picked_out_of_a_tensor_is_read() -> None:
+    """A mask (1024, 1024) cut to (16, 16) in front of attention: 1 KiB of it is read, not 4 MiB."""
+    nodes = [
+        node("Slice", "mask zero end axes", "m"),
+        node("MatMul", "q k", "s"), node("Add", "s m", "sm"), node("Softmax", "sm", "p"), node("MatMul", "p v", "y"),
+    ]  # fmt: skip
+    constants = {"zero": np.zeros(2, np.int64), "end": np.full(2, 16, np.int64), "axes": np.arange(2)}
+    inputs = {"q": [16, 8], "k": [8, 16], "v": [16, 8], "mask": [1024, 1024]}
+    ((names, read, written),) = groups(build_model(nodes, inputs, ["y"], constants))
+    assert len(names) == 5
+    assert (read, written) == (4 * (3 * 128 + 256) + 3 * 16, 4 * 128)
+    ideal = roofline.analyze(build_model(nodes, inputs, ["y"], constants), traffic="ideal")
+    assert ideal.totals["bytes"] == 4 * (3 * 128 + 256 + 128) + 3 * 16
+
+
+def test_contractions_share_a_kernel_only_if_nothing_else_differs_at_run_time() -> None:
+    """The second product adds what a softmax over the first one gives: it has to wait."""
+    nodes = [node("Gemm", "x u", "a"), node("Softmax", "a", "s"), node("Gemm", "x w s", "y")]
+    model = build_model(nodes, {"x": [8, 8]}, ["y"], {"u": f32(8, 8), "w": f32(8, 8)})
+    assert [names for names, _, _ in groups(model)] == [["a"], ["s"], ["y"]]
+
+
+def test_two_inputs_joined_are_no_cache_unless_something_looks_up_in_them() -> None:
+    nodes = [node("Relu", "x", "r"), node("Concat", "img r", "y", axis=1)]
+    model = build_model(nodes, {"x": [4, 8], "img": [4, 800]}, ["y"])
+    assert groups(model)[1][1:] == (4 * 3200, 4 * 3200)  # the Relu writes its part in place
+    assert roofline.analyze(model).totals["kv_cache_bytes"] == 0
+
+
+def test_a_part_that_is_an_output_too_is_copied() -> None:
+    nodes = [
+        node("Relu", "x", "y"),
+        node("Reshape", "y s", "v"),
+        node("Concat", "v z", "j", axis=0),
+        node("Neg", "j", "o"),
+    ]
+    model = build_model(nodes, {"x": [8, 8], "z": [64]}, ["y", "o"], {"s": np.array([64], np.int64)})
+    found = {tuple(names): (read, written) for names, read, written in groups(model)}
+    assert found["j",] == (4 * 128, 4 * 128)
+
+
+def test_an_operand_that_is_read_twice_counts_once() -> None:
+    model = build_model([node("Mul", "x x", "y")], {"x": [8, 8]}, ["y"])
+    assert {roofline.analyze(model, traffic=t).totals["bytes"] for t in ("ideal", "fused", "unfused")} == {512}
+
+
+def test_the_bound_is_below_the_roofline_while_decoding() -> None:
+    nodes = [
+        node("Relu", "k", "k1"), node("Concat", "past k1", "present", axis=1), node("MatMul", "q present", "s"),
+        node("Softmax", "s", "p"), node("MatMul", "p v", "y"),
+    ]  # fmt: skip
+    inputs = {"k": [64, 1], "past": [64, 9999], "q": [1, 64], "v": [10000, 64]}
+    model = build_model(nodes, inputs, ["y", "present"])
+    moved = {t: roofline.analyze(model, traffic=t).totals["bytes"] for t in ("ideal", "fused", "unfused")}
+    assert moved["ideal"] <= moved["fused"] < moved["unfused"]
+    totals = roofline.analyze(model, "orin-agx").totals
+    assert totals["bound_time_s"] <= totals["roofline_time_s"]

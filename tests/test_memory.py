@@ -71,3 +71,17 @@ def test_what_does_not_fit_is_said() -> None:
     assert "the device has 68.7 GB" in finding.message or "64" in finding.message
     with pytest.raises(roofline.GateError, match="does-not-fit"):
         roofline.analyze(model_path("vgg16"), "orin-agx", bindings=bindings, strict=True)
+
+
+def test_weights_and_results_inside_a_loop_are_held_too() -> None:
+    value = helper.make_tensor_value_info
+    body = helper.make_graph(
+        [node("MatMul", "h a", "big"), node("MatMul", "big b", "h2"), node("Identity", "c", "c2")], "body",
+        [value("i", 7, []), value("c", 9, []), value("h", 1, None)], [value("c2", 9, []), value("h2", 1, None)],
+    )  # fmt: skip
+    loop = helper.make_node("Loop", ["m", "go", "x"], ["y"], name="repeat", body=body)
+    constants = {"m": np.array(3, np.int64), "go": np.array(True), "a": np.ones((16, 1000), np.float32),
+                 "b": np.ones((1000, 16), np.float32)}  # fmt: skip
+    found = roofline.analyze(build_model([loop], {"x": [16, 16]}, ["y"], constants)).memory
+    assert found.weight_bytes >= 2 * 16 * 1000 * 4
+    assert found.activation_bytes >= 16 * 1000 * 4

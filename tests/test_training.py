@@ -124,3 +124,61 @@ def test_an_operator_without_a_rule_is_said() -> None:
     nodes = [helper.make_node("MatMul", ["x", "w"], ["m"]), helper.make_node("Mish", ["m"], ["y"])]
     model = build_model(nodes, {"x": [4, 8]}, ["y"], {"w": np.ones((8, 8), np.float32)}, opset=18)
     assert "backward-estimated" in {f.code for f in roofline.analyze(model, phase="training").findings}
+
+
+def test_what_is_made_again_can_be_made_from_what_is_kept() -> None:
+    """Conv -> Sigmoid -> Mul -> Conv: the convolution's result stays (it would have to run again), the others go."""
+    nodes = [
+        helper.make_node("Conv", ["x", "u"], ["c"], name="c"),
+        helper.make_node("Sigmoid", ["c"], ["s"], name="s"),
+        helper.make_node("Mul", ["c", "s"], ["m"], name="m"),
+        helper.make_node("Conv", ["m", "w"], ["y"], name="y"),
+    ]
+    weights = {name: np.ones((4, 4, 1, 1), np.float32) for name in "uw"}
+    model = build_model(nodes, {"x": [1, 4, 10, 10]}, ["y"], weights)
+    kept, again = (roofline.analyze(model, phase="training", recompute=r) for r in (False, True))
+    assert kept.step is not None and again.step is not None
+    assert kept.step.kept_bytes == 4 * 400 * 4  # x, c, s, m
+    assert again.step.kept_bytes == 4 * 400 * 3  # x, c, m (the second convolution reads m)
+    assert again.totals["flops"] - kept.totals["flops"] == 400 * (4 + 1)
+
+
+def test_work_does_not_depend_on_what_fuses() -> None:
+    nodes = [
+        helper.make_node("Conv", ["x", "u"], ["c"], name="c"),
+        helper.make_node("Relu", ["c"], ["r"], name="r"),
+        helper.make_node("Conv", ["r", "w"], ["d"], name="d"),
+        helper.make_node("Add", ["d", "r"], ["y"], name="y"),
+        helper.make_node("Mul", ["y", "y"], ["z"], name="z"),
+    ]
+    weights = {name: np.ones((4, 4, 1, 1), np.float32) for name in "uw"}
+    model = build_model(nodes, {"x": [1, 4, 10, 10]}, ["z"], weights)
+    flops = {roofline.analyze(model, phase="training", traffic=t).totals["flops"] for t in ("fused", "unfused")}
+    assert len(flops) == 1
+
+
+def test_bodies_are_not_trained_and_that_is_said() -> None:
+    value = helper.make_tensor_value_info
+    graphs = {
+        name: helper.make_graph([node], name, [], [value("o", 1, None)])
+        for name, node in (
+            ("then_branch", helper.make_node("MatMul", ["a", "w"], ["o"])),
+            ("else_branch", helper.make_node("Abs", ["a"], ["o"])),
+        )
+    }
+    nodes = [helper.make_node("MatMul", ["x", "u"], ["a"]), helper.make_node("If", ["c"], ["y"], **graphs)]
+    weights = {name: np.ones((8, 8), np.float32) for name in "uw"}
+    model = build_model(nodes, {"x": [4, 8]}, ["y"], weights)
+    model.graph.input.append(value("c", 9, []))
+    analysis = roofline.analyze(model, phase="training")
+    assert any(f.code == "training-bodies" and f.strict for f in analysis.findings)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"recompute": True}, {"phase": "training", "recompute": True, "traffic": "unfused"},
+     {"phase": "training", "precision": "int8"}, {"phase": "training", "traffic": "pagoda", "optimizer": "adam"}],
+)  # fmt: skip
+def test_options_that_do_not_go_together(options: dict[str, Any]) -> None:
+    with pytest.raises(roofline.UsageError):
+        roofline.analyze(model_path("resnet18"), **options)

@@ -28,7 +28,7 @@ def blocks(analysis: Analysis, name: str) -> Iterator[str | Table]:
     data = analysis.to_dict()
     index, layer = _find(data["layers"], name)
     members = {count.node.label: count for count in analysis.counts}
-    nodes = [members[label] for label in layer["nodes"] if label in members]
+    nodes = [members[label] for part in layer["nodes"] if (label := part.removesuffix(" (backward)")) in members]
     what = layer["pattern"] or layer["op_type"]
     yield f"{layer['name']}: {what} ({layer['class'] or 'no class'}), {len(layer['nodes'])} node(s), {layer['status']}."
     if layer["reason"]:
@@ -37,7 +37,10 @@ def blocks(analysis: Analysis, name: str) -> Iterator[str | Table]:
     yield from _formulas(nodes)
     if layer["status"] != "counted":
         return
-    yield _operand_table(nodes, layer)
+    if layer["name"].endswith(" (backward)") or not nodes:
+        yield "backward: the nodes above in reverse; what it reads and writes follows from roofline/training/rules.py"
+    else:
+        yield _operand_table(analysis, nodes)
     moved = layer["bytes_read"] + layer["bytes_written"]
     yield (
         f"work     {layer['macs']:,} MAC = {2 * layer['macs']:,} FLOP, and "
@@ -96,7 +99,7 @@ def _formulas(nodes: list[LayerCount]) -> Iterator[str]:
             yield f"rule     {node.qualified_op}: {doc}"
 
 
-def _operand_table(nodes: list[LayerCount], layer: dict[str, Any]) -> Table:
+def _operand_table(analysis: Analysis, nodes: list[LayerCount]) -> Table:
     made = {t.name for count in nodes for t in count.node.results}
     rows, seen = [], set()
     for count in (count for count in nodes if count.status == "counted"):
@@ -105,10 +108,13 @@ def _operand_table(nodes: list[LayerCount], layer: dict[str, Any]) -> Table:
                 seen.add(tensor.name)
                 kind = "weight" if tensor.is_static else "activation"
                 rows.append((tensor.name, "enters", kind, _shape(tensor), f"{tensor.nbytes:,}"))
-    for tensor in nodes[-1].node.results if nodes else ():
-        if tensor.is_known:
+    inside = {count.node.label for count in nodes}
+    read_outside = {name for count in analysis.counts if count.node.label not in inside for name in count.node.reads}
+    for tensor in (t for count in nodes for t in count.node.results):
+        if tensor.is_known and (tensor.name in read_outside or tensor.name in analysis.graph.outputs):
             rows.append((tensor.name, "made", "activation", _shape(tensor), f"{tensor.nbytes:,}"))
-    return Table("tensors at the group's edge, at their stored size", ("tensor", "", "kind", "type", "bytes"), rows,
+    title = "tensors at the group's edge, at their stored size (a Gather or Slice reads what it returns)"
+    return Table(title, ("tensor", "", "kind", "type", "bytes"), rows,
                  frozenset({"bytes"}))  # fmt: skip
 
 

@@ -9,14 +9,14 @@
     operators behind it. One exported as primitives is one pass: what reads only the tensors that entered the group,
     its own results and constants joins it (ReduceMean, Sub, Pow, ReduceMean, Add, Sqrt, Div, Mul, Add), and so does a
     pointwise operator in front that only the reduction reads (the square of RMSNorm).
-5.  **Contractions** that read the same tensor by constant weights, in the same way (Q, K and V; 1x1 convolutions of
-    one block), are one group.
+5.  **Contractions** that read the same tensor, and else only constants, in the same way (Q, K and V; 1x1 convolutions
+    of one block), are one group.
 6.  **Attention** is one kernel: QK^T, what is done to the scores, softmax, PV; and the layout work around it that
     nothing else reads (transposes, splits, repeated heads, rotary embedding). It reads Q, K, V and the mask once and
     writes its result once: scores stay on the chip.
 7.  **Concat** is free for parts that nothing else reads: their producers write in place. Past keys and values that are
-    graph inputs, joined with new ones into a graph output, are a cache grown in place: only the new part is written,
-    by one kernel together with the layout work and rotary embedding in front of it.
+    graph inputs, joined with new ones into a graph output that attention reads, are a cache grown in place: only the
+    new part is written, by one kernel together with the layout work and rotary embedding in front of it.
 8.  Everything else (Transpose, Gather, Slice, Resize, recurrent cells, ...) is a kernel of its own.
 
 A group's bytes: each distinct tensor that enters, once; each tensor made inside and used outside, or a graph output,
@@ -57,6 +57,8 @@ AROUND = (
     | VIEWS
 )
 """Layout work and rotary embedding in front of attention, where nothing else reads it."""
+PICKS = frozenset({"Gather", "Slice", "Split"})
+"""Operators that read only what they return."""
 MAX_CHAIN = 8
 """Operators between a product and the softmax, at most."""
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from roofline.counting import LayerCount
-from roofline.fusion.patterns import AROUND, PRODUCTS, SOFTMAX, kind_of
+from roofline.counting import LayerCount, plain
+from roofline.fusion.patterns import PICKS, PRODUCTS, SOFTMAX, kind_of
 from roofline.fusion.wiring import Wiring
 from roofline.graph.nodes import Dim, Graph, TensorInfo
 from roofline.ops.table import Cost, read_bytes
@@ -68,6 +68,8 @@ def is_in_place(layer: LayerCount, cost: Cost) -> bool:
 def _cost(wiring: Wiring, members: Sequence[int], of: Mapping[int, int], number: int, anchor: Cost) -> Cost:
     made: dict[str, TensorInfo] = {}
     enters: dict[str, TensorInfo] = {}
+    picked: dict[str, Dim] = {}
+    whole: set[str] = set()
     extra_read: Dim = 0
     extra_weights: Dim = 0
     written: Dim = 0
@@ -89,10 +91,17 @@ def _cost(wiring: Wiring, members: Sequence[int], of: Mapping[int, int], number:
             name = wiring.storage(tensor.name)
             if name not in made and (name not in enters or tensor.nbytes > enters[name].nbytes):
                 enters[name] = tensor if name == tensor.name else _stored(wiring, name, tensor)
-        if node.op_type in AROUND and len(working) > 1:
-            continue  # parts of one tensor: it is read as a whole
+        if node.op_type in PICKS and len(working) > 1 and node.operands:
+            source = wiring.storage(node.operands[0].name)
+            if source not in made:
+                picked[source] = picked.get(source, 0) + read_bytes(node.results)
+            continue
+        whole.update(wiring.storage(tensor.name) for tensor in operands)
         extra_read += cost.bytes_read - read_bytes(node.operands)  # Gather reads rows, not the table
         extra_weights += cost.weight_bytes - read_bytes(t for t in node.operands if t.is_static)
+    for name, part in picked.items():  # parts of a tensor that comes from outside
+        if name in enters and name not in whole and is_less(part, enters[name].nbytes):
+            extra_read += part - enters[name].nbytes
     for name, tensor in made.items():
         if _leaves(wiring, name, of, number):
             written += tensor.nbytes - read_bytes(wiring.past_of(wiring.maker[name]))
@@ -108,6 +117,11 @@ def _cost(wiring: Wiring, members: Sequence[int], of: Mapping[int, int], number:
         resident_steps=anchor.resident_steps,
         resident_set=anchor.resident_set,
     )
+
+
+def is_less(a: Dim, b: Dim) -> bool:
+    """Whether one count is smaller than another; of expressions, with every dimension 64."""
+    return plain(a) < plain(b)
 
 
 def _stored(wiring: Wiring, name: str, seen: TensorInfo) -> TensorInfo:
@@ -151,8 +165,10 @@ def is_written_in_place(wiring: Wiring, concat: int, part: TensorInfo) -> bool:
     if sum(1 for t in node.inputs if t is not None and t.name == part.name) > 1:
         return False
     name, reader = part.name, concat
-    while wiring.readers.get(name) == [reader] and name in wiring.maker:
+    while wiring.readers.get(name) == [reader] and name in wiring.maker and name not in wiring.outputs:
         maker = wiring.maker[name]
+        if wiring.kinds[maker] == "alias":
+            return False
         source = wiring.node(maker).inputs[0] if wiring.kinds[maker] == "view" else None
         if source is None:
             return wiring.kinds[maker] != "view"

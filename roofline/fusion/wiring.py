@@ -76,14 +76,16 @@ class Wiring:
         node = self.node(position)
         if self.kinds[position] != "concat" or not any(t.name in self.outputs for t in node.results):
             return []
+        if not self.readers.get(node.results[0].name):
+            return []  # nothing looks anything up in it
         past = [t for t in node.operands if t.name in self.inputs]
         new = [t for t in node.operands if t.name not in self.inputs]
         return past if len(new) == 1 and not new[0].is_static else []
 
     def is_constant_weight(self, position: int) -> bool:
-        """Whether a contraction's second operand is a constant, and its first is not."""
-        first, second = self.node(position).input(0), self.node(position).input(1)
-        return first is not None and second is not None and second.is_static and not first.is_static
+        """Whether a contraction's first operand is all of what it reads that is not constant."""
+        first, data = self.node(position).input(0), self.data_inputs(position)
+        return first is not None and [t.name for t in data] == [first.name]
 
 
 def size(tensor: TensorInfo) -> Dim:

@@ -55,7 +55,7 @@ def _slice(data: Array, starts: Array, ends: Array, axes: Array | None = None, s
 
 
 def _range(start: Array, limit: Array, delta: Array, stash_type: int = 1) -> Array:
-    if (float(limit) - float(start)) / float(delta) > MAX_ELEMENTS:
+    if (float(limit.item()) - float(start.item())) / float(delta.item()) > MAX_ELEMENTS:
         raise OverflowError("too long to be worth evaluating")
     return np.arange(start.item(), limit.item(), delta.item(), dtype=start.dtype)
 

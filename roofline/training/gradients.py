@@ -12,7 +12,7 @@ from roofline.precision import CONTRACTIONS
 _STATISTICS = {"BatchNormalization": (3, 4)}
 """Operands that are kept up to date, not trained."""
 _TRAINED_CLASSES = CONTRACTIONS | {"normalization"}
-_TRAINED = frozenset({"Gather", "Add", "Mul", "Sub", "PRelu"})
+_TRAINED = frozenset({"Gather", "Add", "Mul", "Sub", "PRelu", "Concat", "Expand"})
 _STOPS = frozenset(
     {"Shape", "Size", "ArgMax", "ArgMin", "Equal", "Less", "LessOrEqual", "Greater", "GreaterOrEqual", "Not", "And",
      "Or", "Xor", "IsNaN", "IsInf", "NonZero", "OneHot", "Floor", "Ceil", "Round", "Sign"}
@@ -33,7 +33,7 @@ class Gradients:
         self.needed: set[str] = set()
         for count in counts:
             node = count.node
-            if node.free or count.status == "unsupported" or node.op_type in _STOPS:
+            if node.free or node.scope or count.status == "unsupported" or node.op_type in _STOPS:
                 continue
             trained = [t for t in node.operands if self._is_trained(count, t)]
             for tensor in trained:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from roofline.counting import LayerCount
+from roofline.fusion.patterns import SOFTMAX
 from roofline.graph.nodes import FLOAT_DTYPES, Graph, Node, TensorInfo, packed_bytes
 from roofline.ops.table import Cost
 from roofline.precision import CONTRACTIONS
@@ -30,6 +31,10 @@ class TrainingStep(NamedTuple):
     """Activations kept from forward to backward."""
     estimated: tuple[str, ...]
     """Operators whose backward pass is only estimated."""
+    bodies: int
+    """Nodes of loops and branches: their backward pass is not counted."""
+    forward: int
+    """How many of the layers are forward layers."""
 
 
 def training_step(
@@ -65,7 +70,7 @@ class _Step:
         forward, backward = [], []
         for layer in self._layers:
             members = [self._nodes[label] for label in layer.members or (layer.node.label,) if label in self._nodes]
-            if layer.status != "counted" or not members:
+            if layer.status != "counted" or not members or layer.node.scope:
                 forward.append(layer)
                 continue
             inside = {t.name for m in members for t in m.node.results}
@@ -85,6 +90,8 @@ class _Step:
             optimizer_bytes=4 * rule.state_values * count + 4 * narrow,
             kept_bytes=sum(self._kept.values()),
             estimated=tuple(sorted(self._estimated)),
+            bodies=sum(1 for layer in self._layers if layer.node.scope and layer.status == "counted"),
+            forward=len(forward),
         )
 
     def _keep(self, members: Sequence[LayerCount], inside: set[str]) -> tuple[dict[str, TensorInfo], int]:
@@ -113,6 +120,10 @@ class _Step:
         dropped = {n for n in found if self._recompute and n in inside and self._is_inner(n, members)}
         if dropped:
             again = sum(m.cost.vector_flops for m in members if m.op_class not in CONTRACTIONS)
+            if not (SOFTMAX & {m.node.op_type for m in members}):  # attention makes its scores again
+                products = {t.name: t for m in members if m.op_class in CONTRACTIONS for t in m.node.results}
+                dropped -= products.keys()
+                found.update(products)  # what is made again is made from these
         kept_now = {n: t for n, t in found.items() if n not in dropped}
         self._kept.update((n, t.nbytes) for n, t in kept_now.items() if not t.is_static and t.is_known)
         if indices:
@@ -174,10 +185,13 @@ class _Step:
         written = accumulated = 0
         for tensor in entering.values():
             written += tensor.nbytes
-            if tensor.name in self._readers and not tensor.is_static:
+            if (tensor.root or tensor.name) in self._readers:
                 accumulated += tensor.nbytes  # added to the gradient that another reader made
                 flops += tensor.elements
-            self._readers[tensor.name] = 1
+            self._readers[tensor.root or tensor.name] = 1
+        for tensor in {**entering, **results}.values():  # several readers inside
+            readers = sum(1 for m in members if tensor.name in m.node.reads and m.status == "counted")
+            flops += max(0, readers - 1) * tensor.elements if tensor.is_known and gradients.reaches(tensor) else 0
         read = passes * sum(t.nbytes for t in leaving) + sum(t.nbytes for t in kept.values()) + accumulated
         weights = sum(t.nbytes for t in kept.values() if t.is_static)
         cost = Cost(macs + scores, flops, read, written, weights, layer.cost.pipe)

@@ -40,7 +40,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "training": ({"counting", "fusion", "graph.nodes", "ops", "precision"}, set()),
     "levels": ({"counting", "graph.nodes", "memory"}, set()),
     "fusion": ({"counting", "graph.nodes", "ops"}, set()),
-    "traffic": ({"counting", "fusion", "graph.nodes", "precision"}, {"sympy"}),
+    "traffic": ({"ops", "counting", "fusion", "graph.nodes", "precision"}, {"sympy"}),
     "choices": ({"training", "traffic", "devices", "errors", "findings", "formula_ops", "ops", "precision"}, set()),
     "analysis": (
         {
