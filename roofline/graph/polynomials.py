@@ -13,7 +13,7 @@ import sympy
 
 _SPREAD = 13
 """Number of sizes to draw from, from the smallest on."""
-_CHECKS = 2
+_CHECKS = 1
 """Points beyond those that a polynomial needs."""
 _DEGREE = 3
 """Largest total degree: batch * height * width."""

@@ -16,6 +16,7 @@ import sympy
 from roofline.errors import BindingError, RooflineError, ShapeError, UsageError
 from roofline.findings import Finding
 from roofline.graph.bind import Bindings, free_dimensions
+from roofline.graph.control import CONTROL
 from roofline.graph.library import ShapeRules
 from roofline.graph.load import load_proto
 from roofline.graph.nodes import Graph, Node, TensorInfo
@@ -31,7 +32,7 @@ _SCALES = ((16, 1), (160, 1), (640, 1), (128, 64))
 _FAR = (18, 23)
 """Two more probes around these multiples of the smallest size, each symbol at another one, where the model takes
 them (a table may end before): what strides leave of a small picture looks constant."""
-_RANGE = (1, 7, 1009, 5003)
+_RANGE = (1, 7, 5003)
 """Sizes far from the others at which formulas are compared with plain counts, where the model takes them."""
 
 Expr = Any
@@ -123,7 +124,9 @@ class _Reader(NamedTuple):
 def _at_scale(reader: _Reader, names: list[str], scale: tuple[int, int]) -> tuple[SymbolicGraph, int]:
     """Return the symbolic graph found from probes of one scale, and how many tensors stayed without a shape."""
     first, step = scale
-    _, findings = reader.at({name: first + step * (i + 1) for i, name in enumerate(names)})
+    findings: list[Finding] = []
+    if any(node.op_type in CONTROL for node in reader.proto.graph.node):
+        _, findings = reader.at({name: first + step * (i + 1) for i, name in enumerate(names)})
     trips = [f"{f.where}.trips" for f in findings if f.code == "trips-unknown"]
     names = [*names, *trips]
     symbols = [sympy.Symbol(name, integer=True, positive=True) for name in names]
