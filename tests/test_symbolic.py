@@ -304,3 +304,26 @@ def test_both_branches_of_an_if_may_depend_on_a_symbol() -> None:
 def test_a_hyphenated_name_is_a_name() -> None:
     model = free(build_model([helper.make_node("Relu", ["x"], ["y"])], {"x": [4]}, ["y"]), x=("seq-len",))
     assert roofline.analyze(model, bindings={"seq-len": 7}).totals["flops"] == 7
+
+
+def test_dimensions_that_depend_on_each_other() -> None:
+    """A decoder's mask is as long as past and new keys together, under a name of its own."""
+    nodes = [
+        helper.make_node("Concat", ["past_k", "k"], ["keys"], axis=1),
+        helper.make_node("Transpose", ["keys"], ["kt"], perm=[0, 2, 1]),
+        helper.make_node("MatMul", ["q", "kt"], ["s"]),
+        helper.make_node("Add", ["s", "mask"], ["sm"]),
+        helper.make_node("Softmax", ["sm"], ["p"]),
+        helper.make_node("MatMul", ["p", "keys"], ["y"]),
+    ]
+    inputs = {"q": ["b", "s", 8], "k": ["b", "s", 8], "past_k": ["b", "past", 8], "mask": ["b", "s", "total"]}
+    formulas = roofline.symbolic(build_model(nodes, inputs, ["y"]))
+    assert {s.name for s in formulas.symbols} == {"b", "s", "past"}
+    assert [f.code for f in formulas.findings] == ["dimension-tied"]
+    assert "past" in formulas.findings[0].message and formulas.findings[0].where == "total"
+    sizes = {"b": 2, "s": 3, "past": 20}
+    plain = roofline.analyze(build_model(nodes, inputs, ["y"]), bindings={**sizes, "total": 23}).totals
+    assert formulas.evaluate(sizes)["macs"] == 2 * 2 * 3 * 23 * 8 == plain["macs"]
+    assert formulas.evaluate(sizes)["bytes"] == plain["bytes"]
+    two = build_model([helper.make_node("Sub", ["x", "z"], ["y"])], {"x": ["n", 4], "z": ["m", 4]}, ["y"])
+    assert len(roofline.symbolic(two).symbols) == 1

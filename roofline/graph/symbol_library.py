@@ -52,8 +52,11 @@ def symbolic_shapes(
     names: Sequence[str],
     bindings: Mapping[str, int],
     shapes: Mapping[str, Sequence[int]] | None = None,
+    tied: Mapping[str, Sequence[str]] | None = None,
 ) -> dict[str, tuple[Expr | None, ...]]:
     """Return the shapes of the main graph's tensors in the symbols `names`; None for a dimension not found.
+
+    A dimension of `tied` is the sum of the symbols that it is tied to.
 
     The library gives up a model for one node; what it found until then is lost, and the result is empty.
     """
@@ -65,6 +68,8 @@ def symbolic_shapes(
     copy.CopyFrom(model)
     free_dimensions(copy.graph, Bindings(dict(bindings), shapes))
     symbols: dict[str, Expr] = {name: sympy.Symbol(name, integer=True, positive=True) for name in names}
+    for name, parts in (tied or {}).items():
+        symbols[name] = sympy.Add(*(symbols[part] for part in parts))
     safe = _rename(copy.graph, symbols)
     del copy.graph.value_info[:]
     logging.getLogger("onnx_shape_inference").setLevel(logging.ERROR)

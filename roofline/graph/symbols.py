@@ -7,8 +7,8 @@ no polynomial (``floor`` of a stride) comes from onnx-shape-inference, and is ta
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from types import MappingProxyType
+from collections.abc import Mapping, Sequence
+from itertools import combinations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import sympy
@@ -19,7 +19,8 @@ from roofline.graph.bind import Bindings, free_dimensions
 from roofline.graph.control import CONTROL
 from roofline.graph.library import ShapeRules
 from roofline.graph.load import load_proto
-from roofline.graph.nodes import Graph, Node, TensorInfo
+from roofline.graph.merge import Merge
+from roofline.graph.nodes import Graph
 from roofline.graph.polynomials import Fit
 from roofline.graph.read import read_graph
 
@@ -73,9 +74,15 @@ def read_symbolic(
     best: SymbolicGraph | None = None
     fewest = 0
     refused: RooflineError | None = None
+    reader = _Reader(proto, path, given, shapes, own, {})
     for scale in _SCALES:
         try:
-            found, lost = _at_scale(_Reader(proto, path, given, shapes, own), names, scale)
+            found, lost = _at_scale(reader, names, scale)
+            if lost and not reader.tied and len(names) > 1:
+                tied = _tie(reader, names, scale)
+                if tied is not None:
+                    reader, names = tied
+                    found, lost = _at_scale(reader, names, scale)
         except (BindingError, ShapeError) as error:  # a dimension such as n - 20 at n = 16
             refused = error
             continue
@@ -115,10 +122,34 @@ class _Reader(NamedTuple):
     given: Mapping[str, int]
     shapes: Mapping[str, Sequence[int]] | None
     own: ShapeRules | None
+    tied: Mapping[str, tuple[str, ...]]
+    """Free dimension -> the others whose sum it has to be."""
 
     def at(self, sizes: Mapping[str, int]) -> tuple[Graph, list[Finding]]:
-        graph, findings = read_graph(self.proto, {**self.given, **sizes}, self.shapes, self.own)
+        sums = {name: sum(sizes[part] for part in parts) for name, parts in self.tied.items()}
+        graph, findings = read_graph(self.proto, {**self.given, **sizes, **sums}, self.shapes, self.own)
         return graph._replace(path=self.path), findings
+
+
+def _tie(reader: _Reader, names: list[str], scale: tuple[int, int]) -> tuple[_Reader, list[str]] | None:
+    """Return a reader with one dimension tied to others, if the model's shapes fit together only then.
+
+    Exporters give dimensions names of their own that depend on each other: the length of a mask is the past plus what
+    is new, two inputs have the same batch.
+    """
+    first, step = scale
+    sizes = {name: first + step * 2**i for i, name in enumerate(names)}
+    best, fewest = None, _unknown(reader.at(sizes)[0])
+    for name in reversed(names):
+        others = [other for other in names if other != name]
+        for parts in (*combinations(others, 1), *combinations(others, 2)):
+            tied = reader._replace(tied={name: parts})
+            unknown = _unknown(tied.at({other: sizes[other] for other in others})[0])
+            if unknown < fewest:
+                best, fewest = (tied, others), unknown
+        if best is not None and not fewest:
+            break
+    return best
 
 
 def _at_scale(reader: _Reader, names: list[str], scale: tuple[int, int]) -> tuple[SymbolicGraph, int]:
@@ -157,11 +188,12 @@ def _at_scale(reader: _Reader, names: list[str], scale: tuple[int, int]) -> tupl
     checks = [(dict(zip(names, point, strict=True)), graph) for point, graph in zip(fit.points, graphs, strict=True)]
     checks = [*checks[fit.certain :], checks[fit.certain - 1]]
     fit.keep(same)
-    merge = _Merge(fit, [graphs[i] for i in same], lambda: _library_shapes(reader, names))
+    merge = Merge(fit, [graphs[i] for i in same], lambda: _library_shapes(reader, names))
     merged = merge.graph()
     found = [f for f in findings if f.code not in ("batch-assumed", "trips-unknown")]
     if merge.lost:
         found.append(_no_formula(merge.lost))
+    found += [_tied(name, parts) for name, parts in reader.tied.items()]
     if step > 1:
         found.append(_multiples(step, names))
     lost = len(merge.lost) + _unknown(graphs[0])
@@ -175,6 +207,15 @@ def _signature(graph: Graph) -> tuple[tuple[str, str], ...]:
 def _unknown(graph: Graph) -> int:
     """Return how many operands and results have no known shape."""
     return sum(1 for node in graph.nodes for t in (*node.inputs, *node.outputs) if t is not None and t.shape is None)
+
+
+def _tied(name: str, parts: tuple[str, ...]) -> Finding:
+    return Finding(
+        code="dimension-tied",
+        where=name,
+        message=f"taken as {' + '.join(parts)}: the shapes fit together only then",
+        hint=f"bind it, if that is not meant: --bind {name}=...",
+    )
 
 
 def _no_formula(lost: Sequence[str]) -> Finding:
@@ -196,108 +237,7 @@ def _multiples(step: int, names: Sequence[str]) -> Finding:
     )
 
 
-class _Merge:
-    """Several readings of one graph, made into one with expressions."""
-
-    def __init__(
-        self, fit: Fit, graphs: Sequence[Graph], library: Callable[[], Mapping[str, tuple[Expr, ...]]]
-    ) -> None:
-        self._fit, self._graphs, self._library = fit, graphs, library
-        self._shapes: Mapping[str, tuple[Expr, ...]] = {}
-        self._agrees: dict[tuple[Expr, tuple[int, ...]], bool] = {}
-        self._known: dict[tuple[int, ...], Expr | None] = {}
-        self._tensors: dict[tuple[TensorInfo | None, ...], TensorInfo | None] = {}
-        self.lost: list[str] = []
-
-    def graph(self) -> Graph:
-        """Return the merged graph; the library is asked only if polynomials do not do."""
-        found = self._whole()
-        if self.lost or self._fit.doubtful:
-            self._shapes = self._library()
-            self._known.clear()
-            self._tensors.clear()
-            self.lost.clear()
-            found = self._whole()
-        return found
-
-    def _whole(self) -> Graph:
-        first = self._graphs[0]
-        nodes = tuple(self._node(same) for same in zip(*(graph.nodes for graph in self._graphs), strict=True))
-        tensors = {name: self._tensor([graph.tensors[name] for graph in self._graphs]) for name in first.tensors}
-        batches = [graph.batch for graph in self._graphs]
-        return first._replace(
-            nodes=nodes,
-            tensors=MappingProxyType({name: info for name, info in tensors.items() if info is not None}),
-            bindings=MappingProxyType({}),
-            batch=None if None in batches else self._dim([b for b in batches if b is not None]),
-        )
-
-    def _node(self, same: Sequence[Node]) -> Node:
-        first = same[0]
-        if first.free:
-            return first
-        inputs = tuple(self._tensor(infos) for infos in zip(*(node.inputs for node in same), strict=True))
-        outputs = tuple(self._tensor(infos) for infos in zip(*(node.outputs for node in same), strict=True))
-        repeats = [node.repeat for node in same if node.repeat is not None]
-        repeat = self._dim(repeats) if len(repeats) == len(same) else None
-        return first.with_tensors(inputs, outputs)._replace(repeat=repeat)
-
-    def _tensor(self, infos: Sequence[TensorInfo | None]) -> TensorInfo | None:
-        key = tuple(infos)
-        if key not in self._tensors:
-            self._tensors[key] = self._merged([info for info in infos if info is not None]) if key[0] else None
-        return self._tensors[key]
-
-    def _merged(self, infos: Sequence[TensorInfo]) -> TensorInfo:
-        first = infos[0]
-        shapes = [info.shape for info in infos if info.shape is not None]
-        if len(shapes) < len(infos) or len({len(shape) for shape in shapes}) > 1:
-            if any(shapes):
-                self.lost.append(first.name)
-            return first._replace(shape=None, value=None)
-        dims: list[Expr] = [self._dim(sizes, first.name, axis) for axis, sizes in enumerate(zip(*shapes, strict=True))]
-        if any(dim is None for dim in dims):
-            self.lost.append(first.name)
-            return first._replace(shape=None, value=None)
-        return first._replace(shape=tuple(dims), value=self._value([info.value for info in infos]))
-
-    def _value(self, values: Sequence[tuple[Any, ...] | None]) -> tuple[Any, ...] | None:
-        first = values[0]
-        if first is None or all(value == first for value in values):
-            return first
-        if any(value is None or len(value) != len(first) for value in values):
-            return None
-        columns = list(zip(*(value for value in values if value is not None), strict=True))
-        if not all(isinstance(element, int) for column in columns for element in column):
-            return None
-        found = tuple(self._dim(column) for column in columns)
-        return None if None in found else found
-
-    def _dim(self, sizes: Sequence[int], name: str = "", axis: int = 0) -> Expr | None:
-        key = tuple(sizes)
-        found = self._from_library(key, name, axis)
-        if found is not None:
-            return found
-        if len(set(key)) == 1:
-            return key[0]
-        if key not in self._known:
-            self._known[key] = self._fit.polynomial(key)
-        return self._known[key]
-
-    def _from_library(self, sizes: tuple[int, ...], name: str, axis: int) -> Expr | None:
-        shape = self._shapes.get(name, ())
-        found = shape[axis] if axis < len(shape) else None
-        if found is None:
-            return None
-        key = found, sizes
-        if key not in self._agrees:
-            self._agrees[key] = self._fit.agrees(found, sizes)
-        if not self._agrees[key]:
-            return None
-        return int(found) if found.is_Integer else found
-
-
 def _library_shapes(reader: _Reader, names: Sequence[str]) -> Mapping[str, tuple[Expr, ...]]:
     from roofline.graph.symbol_library import symbolic_shapes
 
-    return symbolic_shapes(reader.proto, names, reader.given, reader.shapes)
+    return symbolic_shapes(reader.proto, names, reader.given, reader.shapes, reader.tied)
