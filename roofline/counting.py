@@ -36,6 +36,8 @@ class LayerCount(NamedTuple):
     """``attention``, or the operators of a fused group joined by ``+``."""
     members: tuple[str, ...] = ()
     """Labels of the nodes of a fused group; empty for a node alone."""
+    parts: tuple[int, ...] = ()
+    """Positions of those nodes among all; names in a file need not differ."""
     saved_bytes: int = 0
     """What its nodes would move one by one, minus what they move together."""
     operand_bytes: int | None = None
@@ -102,28 +104,42 @@ def _times(cost: Cost, trips: int, together: int) -> Cost:
 
 
 def _costlier_branches(layers: Sequence[LayerCount]) -> list[LayerCount]:
-    """Keep the costlier branch of each If (more FLOP, then more bytes); the other is free, and says so."""
-    cost: dict[str, dict[int, tuple[int, int]]] = {}
-    for layer in layers:
-        if layer.node.branch:
-            place, which = layer.node.branch
+    """Keep the costlier branch of each If (more FLOP, then more bytes), innermost Ifs first; the other is free."""
+    found = list(layers)
+    for depth in range(max(len(layer.node.branch) for layer in layers), 0, -1):
+        cost: dict[str, dict[int, tuple[int, int]]] = {}
+        inside = [(i, layer) for i, layer in enumerate(found) if len(layer.node.branch) >= depth]
+        for _, layer in inside:
+            place, which = layer.node.branch[depth - 1]
             flops, moved = cost.setdefault(place, {}).get(which, (0, 0))
             mine = layer.cost if layer.status == "counted" else NOTHING
             cost[place][which] = flops + mine.flops, moved + mine.bytes_read + mine.bytes_written
-    chosen = {
-        place: max(options, key=lambda which: (*map(plain, options[which]), -which)) for place, options in cost.items()
-    }
-    return [
-        LayerCount(layer.node._replace(free=CHEAPER), "free", CHEAPER)
-        if layer.node.branch and chosen[layer.node.branch[0]] != layer.node.branch[1]
-        else layer
-        for layer in layers
-    ]
+        for i, layer in inside:
+            place, which = layer.node.branch[depth - 1]
+            options = cost[place]
+            chosen = max(options, key=lambda branch: (*map(plain, options[branch]), -branch))
+            if which != chosen:
+                found[i] = LayerCount(layer.node._replace(free=CHEAPER), "free", CHEAPER)
+    return found
 
 
 def plain(count: Any) -> int:
     """Return a count to rank by; of an expression, its value with every dimension 64."""
     return count if isinstance(count, int) else int(count.subs(dict.fromkeys(count.free_symbols, 64)))
+
+
+def members_of(layers: Sequence[LayerCount], counts: Sequence[LayerCount]) -> list[list[LayerCount]]:
+    """Return the nodes of each layer, as they are counted alone.
+
+    Args:
+        layers: nodes of `counts`, or groups of them.
+        counts: every node counted alone.
+    """
+    alone = {id(count.node): count for count in counts}
+    return [
+        [counts[i] for i in layer.parts] if layer.parts else [alone[id(layer.node)]] if id(layer.node) in alone else []
+        for layer in layers
+    ]
 
 
 CHEAPER = "the cheaper branch of an If: the other one is counted"

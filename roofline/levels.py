@@ -11,9 +11,10 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
-from roofline.counting import LayerCount
+from roofline.counting import LayerCount, members_of
+from roofline.fusion.wiring import Wiring
 from roofline.graph.nodes import Graph, Node, TensorInfo
-from roofline.memory import running_nodes, storages
+from roofline.memory import storages
 
 QUERY_TILE = 128
 """Queries that a flash-attention kernel holds at a time (Dao 2023: blocks of 64 to 128)."""
@@ -31,10 +32,10 @@ class Levels(NamedTuple):
 
 def two_levels(graph: Graph, counts: Sequence[LayerCount], layers: Sequence[LayerCount], capacity: float) -> Levels:
     """Return each layer's bytes through a cache of `capacity` bytes, and to DRAM."""
-    nodes = running_nodes(counts)
-    root = storages(graph, list(nodes.values()))
+    root = storages(Wiring(graph, counts))
     running = [i for i, layer in enumerate(layers) if layer.status == "counted" and not layer.node.scope]
-    members = {i: [nodes[n].node for n in layers[i].members or (layers[i].node.label,) if n in nodes] for i in running}
+    found = members_of(layers, counts)
+    members = {i: [member.node for member in found[i]] for i in running}
     readers: dict[str, set[int]] = {}
     for i in running:
         for node in members[i]:

@@ -12,8 +12,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from roofline.counting import LayerCount
+from roofline.counting import LayerCount, members_of
 from roofline.fusion.patterns import kind_of
+from roofline.fusion.wiring import Wiring
 from roofline.graph.nodes import Graph, Node, TensorInfo
 from roofline.precision import PrecisionPolicy
 
@@ -64,10 +65,11 @@ def peak_memory(
         counts: every node counted alone.
         layers: the layers that run (nodes, or fused groups), in order.
     """
-    nodes = running_nodes(counts)
-    storage = storages(graph, list(nodes.values()))
-    sizes = _sizes(graph, list(nodes.values()), storage, policy)
-    steps = [_members(layer, nodes) for layer in layers if not layer.node.free and not layer.node.scope]
+    wiring = Wiring(graph, counts)
+    storage = storages(wiring)
+    sizes = _sizes(graph, [counts[position] for position in wiring.active], storage, policy)
+    running = [layer for layer in layers if not layer.node.free and not layer.node.scope]
+    steps = [[member.node for member in members] for members in members_of(running, counts)]
     bodies = _bodies(counts)
     last: dict[str, int] = {}
     inside: dict[str, int] = {}
@@ -107,44 +109,24 @@ def peak_memory(
 
 def _bodies(counts: Sequence[LayerCount]) -> dict[str, int]:
     """Return control-flow node -> the most that one node of its bodies reads and writes, constants apart."""
+    outer = {count.node.label for count in counts if not count.node.scope and count.node.op_type in CONTROL}
     found: dict[str, int] = {}
     for count in counts:
         node = count.node
         if node.free or not node.scope:
             continue
-        outermost = node.scope.split("/")[0] if node.scope in found else node.scope.rstrip("/")
-        for label in {outermost, node.scope.rstrip("/")}:
-            moved = sum(t.nbytes for t in (*node.operands, *node.results) if t.is_known and not t.is_static)
-            found[label] = max(found.get(label, 0), moved)
+        moved = sum(t.nbytes for t in (*node.operands, *node.results) if t.is_known and not t.is_static)
+        for label in outer:
+            if node.scope.startswith(f"{label}/"):
+                found[label] = max(found.get(label, 0), moved)
     return found
 
 
-def _members(layer: LayerCount, nodes: dict[str, LayerCount]) -> list[Node]:
-    return [nodes[label].node for label in layer.members or (layer.node.label,) if label in nodes]
-
-
-def running_nodes(counts: Sequence[LayerCount]) -> dict[str, LayerCount]:
-    """Return label -> node of the main graph, for those that run."""
-    return {count.node.label: count for count in counts if not count.node.free and not count.node.scope}
-
-
-def storages(graph: Graph, counts: Sequence[LayerCount]) -> dict[str, str]:
+def storages(wiring: Wiring) -> dict[str, str]:
     """Return tensor -> the tensor whose memory it is: views, and caches that grow in place."""
-    found: dict[str, str] = {}
-    read = {name for count in counts for name in count.node.reads}
-    for count in counts:
-        node = count.node
-        kind = kind_of(node.op_type, count.op_class, count.status)
-        if not node.results or not node.inputs or node.inputs[0] is None:
-            continue
-        if kind in ("view", "alias"):
-            source = node.inputs[0].name
-            found[node.results[0].name] = found.get(source, source)
-        elif kind == "concat" and node.results[0].name in graph.outputs and node.results[0].name in read:
-            past = [t for t in node.operands if t.name in graph.inputs]
-            new = [t for t in node.operands if t.name not in graph.inputs]
-            if len(past) == 1 and len(new) == 1 and not new[0].is_static:
-                found[past[0].name] = node.results[0].name
+    found = {name: wiring.storage(name) for name in wiring.maker if wiring.storage(name) != name}
+    for position in wiring.active:
+        found.update((past.name, wiring.node(position).results[0].name) for past in wiring.past_of(position))
     return found
 
 
@@ -175,6 +157,7 @@ def _in_place(members: Sequence[Node], over: set[str], made: set[str], sizes: di
     return sizes[result] if fitting else 0
 
 
+CONTROL = frozenset({"If", "Loop", "Scan", "SequenceMap"})
 IN_PLACE = frozenset(
     {"Relu", "LeakyRelu", "Sigmoid", "Tanh", "Clip", "Add", "Sub", "Mul", "Div", "HardSigmoid", "HardSwish", "Elu",
      "Neg", "Abs", "Sqrt", "Exp", "Erf", "Pow", "BatchNormalization", "Softplus", "Gelu"}

@@ -182,3 +182,20 @@ def test_bodies_are_not_trained_and_that_is_said() -> None:
 def test_options_that_do_not_go_together(options: dict[str, Any]) -> None:
     with pytest.raises(roofline.UsageError):
         roofline.analyze(model_path("resnet18"), **options)
+
+
+@pytest.mark.parametrize("options", [{"phase": "training"}, {"device": "orin-agx", "levels": True}, {}])
+def test_nodes_may_share_a_name(options: dict[str, Any]) -> None:
+    """ONNX does not ask for different names; every node is still counted as itself."""
+
+    def totals(names: str) -> dict[str, Any]:
+        nodes = [
+            helper.make_node("MatMul", ["x", "u"], ["a"], name=names[0]),
+            helper.make_node("Softmax", ["a"], ["b"], name=names[1]),
+            helper.make_node("MatMul", ["b", "w"], ["c"], name=names[2]),
+            helper.make_node("Relu", ["c"], ["y"], name=names[3]),
+        ]
+        weights = {"u": np.ones((8, 16), np.float32), "w": np.ones((16, 2), np.float32)}
+        return roofline.analyze(build_model(nodes, {"x": [4, 8]}, ["y"], weights), **options).totals
+
+    assert totals("nnnn") == totals("pqrs")

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from roofline.counting import members_of
 from roofline.errors import UsageError
 from roofline.export.as_table import number
 from roofline.export.tables import Table
@@ -27,8 +28,9 @@ def blocks(analysis: Analysis, name: str) -> Iterator[str | Table]:
     """
     data = analysis.to_dict()
     index, layer = _find(data["layers"], name)
-    members = {count.node.label: count for count in analysis.counts}
-    nodes = [members[label] for part in layer["nodes"] if (label := part.removesuffix(" (backward)")) in members]
+    forward = [entry["name"] for entry in data["layers"]].index(layer["name"].removesuffix(" (backward)"))
+    chosen = index if not layer["name"].endswith(" (backward)") else forward
+    (nodes,) = members_of(analysis.layer_counts[chosen : chosen + 1], analysis.counts)
     what = layer["pattern"] or layer["op_type"]
     yield f"{layer['name']}: {what} ({layer['class'] or 'no class'}), {len(layer['nodes'])} node(s), {layer['status']}."
     if layer["reason"]:

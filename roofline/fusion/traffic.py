@@ -35,7 +35,9 @@ def _layer(wiring: Wiring, members: Sequence[int], of: Mapping[int, int], number
     layers = [wiring.layers[position] for position in members]
     working = [layer for layer in layers if layer.status == "counted"]
     if not working:
-        return layers[0]._replace(members=tuple(layer.node.label for layer in layers) if len(layers) > 1 else ())
+        if len(layers) == 1:
+            return layers[0]
+        return layers[0]._replace(members=tuple(layer.node.label for layer in layers), parts=tuple(members))
     anchor = min(working, key=lambda layer: _ANCHORS.index(kind_of(layer.node.op_type, layer.op_class, layer.status)))
     if len(members) == 1 and anchor.node.op_type != "Concat":
         return anchor
@@ -48,6 +50,7 @@ def _layer(wiring: Wiring, members: Sequence[int], of: Mapping[int, int], number
         pagoda=_sum([layer.pagoda for layer in layers]),
         pattern=_pattern(wiring, members),
         members=tuple(layer.node.label for layer in layers),
+        parts=tuple(members),
         saved_bytes=alone - cost.bytes_read - cost.bytes_written,
     )
 

@@ -153,7 +153,9 @@ def _settle_loop(inference: Inference, node: RawNode, graph: onnx.GraphProto) ->
     if len(node.inputs) > 1 and _known_false(inference, node.inputs[1]):
         inferred = 0
     carried = [inference.known.get(name) for name in node.inputs[2:]]
+    noticed = len(inference.findings)
     body = _infer(inference, graph, [(_INT64, ()), (_BOOL, ()), *carried], None)
+    inside = slice(noticed, len(inference.findings))
     ends = graph.output[0].name if graph.output else ""
     if _known_false(body.inference, ends) and inferred is not None:
         inferred = min(inferred, 1)
@@ -164,9 +166,10 @@ def _settle_loop(inference: Inference, node: RawNode, graph: onnx.GraphProto) ->
     results = _results(body)[1:]
     changes = any(a is not None and b is not None and a != b for a, b in zip(carried, results, strict=False))
     if changes and trips != 1:
-        if trips is None or trips > MAX_UNROLLED:
+        if trips is None or trips > MAX_UNROLLED or inference.depth:  # loops in loops would multiply
             inference.findings.append(_changing(node))
         else:
+            del inference.findings[inside]  # every trip notices the same
             return _unrolled(inference, node, graph, carried, trips)
     for position, name in enumerate(node.outputs):
         found = results[position] if position < len(results) else None
@@ -185,7 +188,9 @@ def _unrolled(
 ) -> list[Body]:
     """Infer the body trip by trip, as what it carries changes its shape."""
     bodies, scanned = [], []
+    noticed = len(inference.findings)
     for _ in range(trips):
+        del inference.findings[noticed:]  # the same in every trip
         bodies.append(_infer(inference, graph, [(_INT64, ()), (_BOOL, ()), *carried], 1))
         results = _results(bodies[-1])[1:]
         carried, scanned = results[: len(carried)], results[len(carried) :]
@@ -227,7 +232,7 @@ def _changing(node: RawNode) -> Finding:
         code="loop-state-changes",
         where=label_of(node),
         message="what it carries changes its shape from trip to trip: every trip is counted at the sizes of the first",
-        hint=f"bind at most {MAX_UNROLLED} trips: each is then counted by itself",
+        hint=f"an outermost loop of at most {MAX_UNROLLED} trips is counted trip by trip",
         strict=True,
     )
 

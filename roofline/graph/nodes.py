@@ -105,8 +105,8 @@ class Node(NamedTuple):
     """Every tensor it reads by name, those that its subgraphs take from outside included."""
     repeat: int | None = 1
     """How often it runs: the trips of the loops around it; None where that is not known."""
-    branch: tuple[str, int] | None = None
-    """The If that it lies in and the branch, where the data decides which branch runs."""
+    branch: tuple[tuple[str, int], ...] = ()
+    """The Ifs that it lies in, outermost first, and the branch of each, where the data decides which branch runs."""
     loop: str = ""
     """The innermost loop around it."""
     scope: str = ""

@@ -111,7 +111,7 @@ class _Scope(NamedTuple):
 
     prefix: str = ""
     repeat: int | None = 1
-    branch: tuple[str, int] | None = None
+    branch: tuple[tuple[str, int], ...] = ()
     loop: str = ""
 
 
@@ -135,12 +135,13 @@ def _all_nodes(
         yield _scoped(_node(node, opsets, tensors, inference), scope)
         for body in inference.bodies.get(node.position, ()):
             label = scope.prefix + label_of(node)
+            place = f"{label}#{node.position}"  # names need not differ
             repeat = None if body.repeat is None or scope.repeat is None else scope.repeat * body.repeat
             inner = _Scope(
                 prefix=f"{label}/",
                 repeat=repeat,
-                branch=scope.branch if body.branch is None else (label, body.branch),
-                loop=scope.loop if node.op_type == "If" else label,
+                branch=scope.branch if body.branch is None else (*scope.branch, (place, body.branch)),
+                loop=scope.loop if node.op_type == "If" else place,
             )
             known = trace_tensors(body.graph, body.nodes, body.inference, tensors)
             yield from _all_nodes(body.graph, body.nodes, body.inference, known, opsets, inner)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from roofline.counting import LayerCount
+from roofline.counting import LayerCount, members_of
 from roofline.fusion.patterns import SOFTMAX
 from roofline.graph.nodes import FLOAT_DTYPES, Graph, Node, TensorInfo, packed_bytes
 from roofline.ops.table import Cost
@@ -57,19 +57,18 @@ class _Step:
     ) -> None:
         self._graph, self._layers, self._recompute = graph, layers, recompute
         self._gradients = Gradients(counts)
-        self._nodes = {count.node.label: count for count in counts}
-        self._read_by: dict[str, set[str]] = {}
+        self._members = members_of(layers, counts)
+        self._read_by: dict[str, set[int]] = {}
         for count in counts:
             for name in count.node.reads:
-                self._read_by.setdefault(name, set()).add(count.node.label)
+                self._read_by.setdefault(name, set()).add(id(count.node))
         self._kept: dict[str, int] = {}
         self._readers: dict[str, int] = {}
         self._estimated: set[str] = set()
 
     def run(self, optimizer: str) -> TrainingStep:
         forward, backward = [], []
-        for layer in self._layers:
-            members = [self._nodes[label] for label in layer.members or (layer.node.label,) if label in self._nodes]
+        for layer, members in zip(self._layers, self._members, strict=True):
             if layer.status != "counted" or not members or layer.node.scope:
                 forward.append(layer)
                 continue
@@ -127,7 +126,7 @@ class _Step:
         kept_now = {n: t for n, t in found.items() if n not in dropped}
         self._kept.update((n, t.nbytes) for n, t in kept_now.items() if not t.is_static and t.is_known)
         if indices:
-            self._kept[f"{members[0].node.label} indices"] = indices
+            self._kept[f"{members[-1].node.results[0].name} indices"] = indices
         return kept_now, again
 
     def _used(self, member: LayerCount) -> list[TensorInfo]:
@@ -140,7 +139,7 @@ class _Step:
         return [mine for mine, other in pairs if self._gradients.reaches(other)]
 
     def _is_inner(self, name: str, members: Sequence[LayerCount]) -> bool:
-        own = {m.node.label for m in members}
+        own = {id(m.node) for m in members}
         return self._read_by.get(name, set()) <= own and name not in self._graph.outputs
 
     def _forward(self, layer: LayerCount, members: Sequence[LayerCount], kept: dict[str, TensorInfo]) -> LayerCount:

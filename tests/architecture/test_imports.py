@@ -38,7 +38,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "verdict": ({"units"}, set()),
     "memory": ({"training", "counting", "fusion", "graph.nodes", "precision"}, set()),
     "training": ({"counting", "fusion", "graph.nodes", "ops", "precision"}, set()),
-    "levels": ({"counting", "graph.nodes", "memory"}, set()),
+    "levels": ({"fusion", "counting", "graph.nodes", "memory"}, set()),
     "fusion": ({"counting", "graph.nodes", "ops"}, set()),
     "traffic": ({"ops", "counting", "fusion", "graph.nodes", "precision"}, {"sympy"}),
     "choices": ({"training", "traffic", "devices", "errors", "findings", "formula_ops", "ops", "precision"}, set()),

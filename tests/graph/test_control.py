@@ -281,3 +281,57 @@ def test_a_condition_of_the_data_may_end_it_early() -> None:
     body.node[position].CopyFrom(helper.make_node("Less", ["i", "limit"], ["cond_out"]))
     body.node.insert(0, limit)
     assert "loop-may-end-early" in {f.code for f in roofline.analyze(model).findings}
+
+
+def test_two_ifs_of_one_name_choose_their_branches_apart() -> None:
+    """One is costlier in its first branch, the other in its second: 4 * 36 MACs each."""
+
+    def branch(name: str, has_product: bool) -> onnx.GraphProto:
+        node = helper.make_node("MatMul", ["x", "w"], ["o"]) if has_product else helper.make_node("Relu", ["x"], ["o"])
+        return helper.make_graph([node], name, [], [value("o")])
+
+    nodes = [
+        helper.make_node(
+            "If", ["c"], ["a"], name="same", then_branch=branch("t", True), else_branch=branch("e", False)
+        ),
+        helper.make_node(
+            "If", ["c"], ["b"], name="same", then_branch=branch("t", False), else_branch=branch("e", True)
+        ),
+    ]
+    model = build_model(nodes, {"x": [4, 6]}, ["a", "b"], {"w": W})
+    model.graph.input.append(value("c", BOOL, []))
+    assert roofline.analyze(model).totals["macs"] == 2 * 4 * 36
+
+
+def test_growing_loops_inside_each_other_do_not_multiply() -> None:
+    """Four levels of 60 trips each: counted at the first trip's sizes inside, which is said."""
+
+    def growing(inner: list[onnx.NodeProto]) -> onnx.GraphProto:
+        nodes = [helper.make_node("Concat", ["h", "h"], ["h2"], axis=0), *inner,
+                 helper.make_node("Identity", ["c"], ["c2"])]  # fmt: skip
+        ins = [value("i", I64, []), value("c", BOOL, []), value("h")]
+        return helper.make_graph(nodes, "body", ins, [value("c2", BOOL, []), value("h2")])
+
+    inner: list[onnx.NodeProto] = []
+    for level in range(4):
+        inner = [helper.make_node("Loop", ["m", "go", "x"], [f"y{level}"], name=f"l{level}", body=growing(inner))]
+    constants = {"m": np.array(5, np.int64), "go": np.array(True)}
+    analysis = roofline.analyze(build_model(inner, {"x": [1, 6]}, ["y3"], constants))
+    found = [f.where for f in analysis.findings if f.code == "loop-state-changes"]
+    assert found and len(found) == len(set(found))
+
+
+def test_an_if_inside_the_cheaper_branch_is_not_counted() -> None:
+    """then: two products; else: an If of one product or none. Two products of 144 MACs run at most."""
+
+    def graph(name: str, nodes: list[onnx.NodeProto]) -> onnx.GraphProto:
+        return helper.make_graph(nodes, name, [], [value("o")])
+
+    product, relu = helper.make_node("MatMul", ["x", "w"], ["o"]), helper.make_node("Relu", ["x"], ["o"])
+    inner = helper.make_node("If", ["c"], ["o"], then_branch=graph("a", [product]), else_branch=graph("b", [relu]))
+    twice = [helper.make_node("MatMul", ["x", "w"], ["p"]), helper.make_node("MatMul", ["p", "w"], ["o"])]
+    outer = helper.make_node("If", ["c"], ["y"], then_branch=graph("t", twice), else_branch=graph("e", [inner]))
+    model = build_model([outer], {"x": [4, 6]}, ["y"], {"w": W})
+    model.graph.input.append(value("c", BOOL, []))
+    run(model, x=np.zeros((4, 6), np.float32), c=np.array(False))
+    assert roofline.analyze(model).totals["macs"] == 2 * 4 * 36
