@@ -200,14 +200,13 @@ def analyze(
     if spec is not None and chosen is not None:
         from roofline.devices.modes import find_mode
         from roofline.devices.tables import choose_energy_set
-        from roofline.evaluate import evaluate
+        from roofline.evaluate import Task, evaluate
 
         energy = choose_energy_set(spec, chosen.name, _contraction_precisions(counts), clocks)
-        modes = (find_mode(spec, mode), *spec.modes)
+        modes = (find_mode(spec, mode, clocks), *(named.under(clocks) for named in spec.modes))
         _LOG.info("%s, %s, energy set %s", spec.path, modes[0].name, energy.name if energy else "none")
-        evaluation = evaluate(
-            workload, _for_energy(energy, workload, layer_counts, pipes, cache), least, spec, chosen, modes, energy
-        )
+        priced = _for_energy(energy, workload, layer_counts, pipes, cache)
+        evaluation = evaluate(Task(workload, priced, least, spec, chosen, energy), modes)
     elif mode is not None:
         raise UsageError("a mode without a device", expected="--device as well")
     partial = Analysis(

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from roofline.choices import Target
 from roofline.counting import LayerCount
+from roofline.devices.mode_set import mode_set
 from roofline.devices.spec import PowerMode
 from roofline.devices.tables import mode_table
 from roofline.formulas import Compiled
@@ -45,7 +46,7 @@ def crossovers(
     keys = [contraction_ceiling(count, target.pipes) for count in active]
     vectors = [("vector", count.vector_precision) for count in active]
     ceilings = sorted({*keys, *vectors} - {("", "")})
-    table = mode_table(target.device, target.processor, (mode,), ceilings)
+    table = mode_table(target.device, target.processor, mode_set(target.device, (mode,)), ceilings)
     peak = dict(zip(ceilings, table.peak_flop_per_s[0], strict=True))
     costs = [count.under(traffic) for count in active]
     compiled = Compiled(

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from roofline.devices.mode_set import ModeSet, mode_set
 from roofline.devices.spec import DeviceSpec, EnergySet, PowerMode, Processor
 from roofline.devices.tables import EnergyTable, ModeTable, energy_table, mode_table
 from roofline.model import energy as energy_model
@@ -16,11 +17,43 @@ from roofline.workload import Workload
 
 Array = NDArray[np.float64]
 LIMITS = ("compute", "memory")
+_CELLS_AT_ONCE = 1 << 17
+"""Modes times layers that are held at once while only totals are asked for: 1 MB per array, which a cache holds."""
+
+
+class Task(NamedTuple):
+    """What is to run, and where: all that times and energies over power modes depend on."""
+
+    workload: Workload
+    """The layers under the chosen traffic model; it decides the time."""
+    energy_workload: Workload
+    """The same layers under the traffic model that the energy set is meant for."""
+    least_byte: float
+    """Bytes that any run must move, the cache not yet taken off."""
+    device: DeviceSpec
+    processor: Processor
+    energy: EnergySet | None
+    """Coefficients, or None where the device has none for this precision."""
+
+    @property
+    def power_limit_w(self) -> float:
+        """What the module can take at most, in W; inf where that is unknown or of no use without energies."""
+        limit = self.device.power_limit_w
+        return limit.value if limit is not None and self.energy is not None else float("inf")
+
+    def is_power_limited(self, power_w: Array) -> NDArray[np.bool_]:
+        """Return where a power is above the module's limit by more than the coefficients can be off.
+
+        Such a mode cannot keep its clocks. NaN, an unknown power, is not limited.
+        """
+        margin = self.energy.relative_error.value if self.energy is not None else 0.0
+        return np.asarray(power_w > self.power_limit_w * (1 + margin))
 
 
 class Evaluation(NamedTuple):
     """Results over modes (axis 0) and layers (axis 1)."""
 
+    task: Task
     modes: tuple[PowerMode, ...]
     table: ModeTable
     layer_time_s: Array
@@ -33,8 +66,14 @@ class Evaluation(NamedTuple):
     """(modes,)."""
     layer_energy_j: Array | None
     """(modes, layers), NaN in modes whose static power is unknown; None without an energy set."""
-    energy_set: EnergySet | None
+    energy_time_s: Array
+    """(modes,): time over which the energy is spent: that of the traffic model which the energy set is meant for."""
     energy_table: EnergyTable | None
+
+    @property
+    def energy_set(self) -> EnergySet | None:
+        """The coefficients in use."""
+        return self.task.energy
 
     @property
     def time_s(self) -> Array:
@@ -48,58 +87,102 @@ class Evaluation(NamedTuple):
             return np.full(len(self.modes), np.nan)
         return np.asarray(self.layer_energy_j.sum(axis=1))
 
+    @property
+    def power_w(self) -> Array:
+        """Average power while the model runs, (modes,); NaN where unknown."""
+        return energy_model.average_power(self.energy_j, self.energy_time_s)
+
     def limited_by(self, mode: int) -> str:
         """Return the class, compute or memory, that takes the larger share of a mode's time."""
         memory = float(self.layer_time_s[mode][self.is_memory_bound[mode]].sum())
         return LIMITS[int(memory > float(self.layer_time_s[mode].sum()) - memory)]
 
 
-def evaluate(
-    workload: Workload,
-    energy_workload: Workload,
-    least_byte: float,
-    device: DeviceSpec,
-    processor: Processor,
-    modes: Sequence[PowerMode],
-    energy: EnergySet | None,
-) -> Evaluation:
-    """Put a workload on the rooflines of a processor in each mode.
+class Totals(NamedTuple):
+    """A whole model in each of many modes; every array has shape (modes,). NaN where unknown."""
 
-    Args:
-        workload: the layers under the chosen traffic model; it decides the time.
-        energy_workload: the same layers under the traffic model that the energy set is meant for.
-        least_byte: bytes that any run must move, the cache not yet taken off.
-        energy: coefficients, or None where the device has none for this precision.
-    """
-    table = mode_table(device, processor, modes, workload.ceilings)
-    compute, which = time_model.compute_time(workload.flop, table.peak_flop_per_s)
-    memory = time_model.memory_time(workload.moved_byte, table.bandwidth_byte_per_s)
-    layer_time = time_model.roofline_time(compute, memory)
-    cache = device.cache_bytes.value if device.cache_bytes else 0.0
-    bound = time_model.bound_time(
-        workload.least_flop,
-        table.peak_flop_per_s,
-        table.is_known,
-        max(0.0, least_byte - cache),
-        table.nominal_byte_per_s,
-    )
-    layer_energy = coefficients = None
-    if energy is not None:
-        coefficients = energy_table(device, processor, energy, modes, energy_workload.ceilings)
-        layer_energy = energy_model.dynamic_energy(
-            energy_workload.flop,
-            energy_workload.moved_byte,
-            coefficients.energy_per_flop,
-            coefficients.energy_per_byte,
-        ) + energy_model.static_energy(layer_time, coefficients.static_power_w)
+    time_s: Array
+    bound_time_s: Array
+    energy_j: Array
+    power_w: Array
+
+
+class _Layers(NamedTuple):
+    table: ModeTable
+    time_s: Array
+    ceiling: NDArray[np.intp]
+    is_memory_bound: NDArray[np.bool_]
+
+
+def evaluate(task: Task, modes: Sequence[PowerMode]) -> Evaluation:
+    """Put a workload on the rooflines of a processor in each mode, layer by layer."""
+    columns = mode_set(task.device, modes)
+    layers = _time(task, task.workload, columns)
+    energy, energy_time, coefficients = _energy(task, columns, layers)
     return Evaluation(
+        task=task,
         modes=tuple(modes),
-        table=table,
-        layer_time_s=layer_time,
-        ceiling=which,
-        is_memory_bound=memory > compute,
-        bound_time_s=bound,
-        layer_energy_j=layer_energy,
-        energy_set=energy,
+        table=layers.table,
+        layer_time_s=layers.time_s,
+        ceiling=layers.ceiling,
+        is_memory_bound=layers.is_memory_bound,
+        bound_time_s=_bound(task, layers.table),
+        layer_energy_j=energy,
+        energy_time_s=energy_time,
         energy_table=coefficients,
     )
+
+
+def totals_over_modes(task: Task, modes: ModeSet) -> Totals:
+    """Return time, bound, energy and power of the whole model in each mode. Memory does not grow with the layers.
+
+    The same arithmetic as `evaluate`, a block of modes at a time.
+    """
+    step = max(1, _CELLS_AT_ONCE // max(1, task.workload.moved_byte.size))
+    found = np.empty((4, modes.size))
+    for start in range(0, modes.size, step):
+        part = modes.part(start, start + step)
+        layers = _time(task, task.workload, part)
+        energy, energy_time, _ = _energy(task, part, layers)
+        total = np.full(part.size, np.nan) if energy is None else energy.sum(axis=1)
+        found[:, start : start + step] = (
+            layers.time_s.sum(axis=1),
+            _bound(task, layers.table),
+            total,
+            energy_model.average_power(total, energy_time),
+        )
+    return Totals(*found)
+
+
+def _time(task: Task, workload: Workload, modes: ModeSet) -> _Layers:
+    table = mode_table(task.device, task.processor, modes, workload.ceilings)
+    compute, which = time_model.compute_time(workload.flop, table.peak_flop_per_s)
+    memory = time_model.memory_time(workload.moved_byte, table.bandwidth_byte_per_s)
+    return _Layers(table, time_model.roofline_time(compute, memory), which, memory > compute)
+
+
+def _bound(task: Task, table: ModeTable) -> Array:
+    cache = task.device.cache_bytes.value if task.device.cache_bytes else 0.0
+    return time_model.bound_time(
+        task.workload.least_flop,
+        table.peak_flop_per_s,
+        table.is_known,
+        max(0.0, task.least_byte - cache),
+        table.nominal_byte_per_s,
+    )
+
+
+def _energy(task: Task, modes: ModeSet, layers: _Layers) -> tuple[Array | None, Array, EnergyTable | None]:
+    """Return energy per mode and layer, the time in which it is spent, and the coefficients.
+
+    A set of coefficients belongs to one way of counting bytes, so its static share is spent over the time that
+    those bytes take: energy and power then describe one run, whatever the traffic model of the time.
+    """
+    work, time = task.energy_workload, layers.time_s
+    if task.energy is None:
+        return None, time.sum(axis=1), None
+    if work is not task.workload:
+        time = _time(task, work, modes).time_s
+    table = energy_table(task.device, task.processor, task.energy, modes, work.ceilings)
+    dynamic = energy_model.dynamic_energy(work.flop, work.moved_byte, table.energy_per_flop, table.energy_per_byte)
+    return dynamic + energy_model.static_energy(time, table.static_power_w), time.sum(axis=1), table

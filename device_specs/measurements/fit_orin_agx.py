@@ -17,6 +17,8 @@ from scipy.optimize import nnls
 
 HERE = Path(__file__).parent
 IDLE_W = 10.48
+VOLTAGE = ((306.0, 612.0, 816.0, 1300.5), (1.0, 1.028, 1.085, 1.295))
+"""MHz, and the relative voltage of orin-agx.yaml."""
 # arXiv 2509.20189's totals (notebook constants): FLOP = w0 + w1*batch, bytes = q0 + q1*batch
 PUBLISHED = {
     "mobilenet": (0, 449137560, 21805088, 81171584),
@@ -84,6 +86,20 @@ def fp16_coefficients() -> tuple[float, float, float]:
     return flop, dram, move
 
 
+def idle_model() -> tuple[Array, Array]:
+    """Return (W constant, W of the GPU clock, W of the memory clock), the last two at MAXN; and the residuals in W.
+
+    Idle power with locked clocks: measured in MAXN, elsewhere less the difference of the wall powers.
+    """
+    gpu, memory = np.array([1300.5, 816.0, 612.0, 408.0]), np.array([3199.0, 3199.0, 3199.0, 2133.0])
+    wall = np.array([12.95, 11.3, 10.9, 9.2])
+    idle = np.round(IDLE_W - (wall[0] - wall) / 1.02, 2)
+    squared = np.interp(gpu, VOLTAGE[0], VOLTAGE[1]) ** 2
+    columns = np.stack([np.ones(4), gpu * squared / (gpu[0] * squared[0]), memory / memory[0]], axis=1)
+    solution = np.linalg.lstsq(columns, idle, rcond=None)[0]
+    return np.asarray(solution), np.asarray(columns @ solution - idle)
+
+
 def main() -> None:
     """Print the coefficients and their errors."""
     points = pagoda_points()
@@ -101,6 +117,9 @@ def main() -> None:
         off = errors(fit(kept), [p for p in points if p[0] == left_out])
         print(f"  without {left_out:10} MAPE {np.abs(off).mean():.1%}, from {off.min():+.1%} to {off.max():+.1%}")
     print(f"fp16-rails: {flop16 * 1e12:.2f} pJ/FLOP, dram {dram16 * 1e12:.1f} pJ/B, move {move16 * 1e12:.1f} pJ/B")
+    (constant, clock, memory), residuals = idle_model()
+    print(f"idle: {constant:.2f} W + {clock:.2f} W of the GPU clock + {memory:.2f} W of the memory clock")
+    print(f"  largest residual {np.abs(residuals).max():.3f} W over four modes")
     for name, run in rails().items():
         if "byte_s" in run:
             power = IDLE_W + (dram16 + move16) * run["byte_s"]

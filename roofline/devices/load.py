@@ -7,8 +7,10 @@ from types import MappingProxyType
 from typing import Any
 
 from roofline.devices.locate import find_device
+from roofline.devices.power_reader import PowerReader
 from roofline.devices.reader import DeviceReader
 from roofline.devices.spec import DeviceSpec, EnergySet
+from roofline.devices.variants import choose_variant
 from roofline.errors import SpecError, SpecVersionError
 from roofline.section import Section
 from roofline.strict_yaml import load_file
@@ -17,7 +19,7 @@ SCHEMA = "roofline.device/1"
 
 
 def load_device(device: str | Path | DeviceSpec) -> DeviceSpec:
-    """Return a device by id, alias or path of a device file.
+    """Return a device by id, alias or path of a device file, with ``@variant`` after it for a variant.
 
     Raises:
         DeviceError: no such device.
@@ -25,16 +27,18 @@ def load_device(device: str | Path | DeviceSpec) -> DeviceSpec:
     """
     if isinstance(device, DeviceSpec):
         return device
-    return read_device(find_device(device))
+    path, variant = find_device(device)
+    return read_device(path, variant)
 
 
-def read_device(path: Path) -> DeviceSpec:
-    """Read and check one device file."""
-    return build(load_file(path), str(path))
+def read_device(path: Path, variant: str = "") -> DeviceSpec:
+    """Read and check one device file, in one of its variants (the default one without a name)."""
+    return build(load_file(path), str(path), variant)[0]
 
 
-def build(data: Any, where: str) -> DeviceSpec:
-    """Check the content of a device file and build the device."""
+def build(data: Any, where: str, variant: str = "") -> tuple[DeviceSpec, set[str]]:
+    """Check the content of a device file and build the device; also return the sources that it cites."""
+    data, variant, variants = choose_variant(data, where, variant)
     top = Section(data, where)
     schema = top.text("schema")
     if schema != SCHEMA:
@@ -44,6 +48,7 @@ def build(data: Any, where: str) -> DeviceSpec:
         )
     sources = _sources(top)
     reader = DeviceReader(sources)
+    top.text("variant", "")
     knobs = {name: reader.knob(name, section) for name, section in top.sections("knobs")}
     processors = {name: reader.processor(name, s, knobs) for name, s in top.sections("processors")}
     memory, cache = reader.memory(top.section("memory"), knobs)
@@ -52,8 +57,9 @@ def build(data: Any, where: str) -> DeviceSpec:
     default = top.text("default_mode")
     if default not in names:
         raise top.error(f"{default!r} is none of the modes ({', '.join(names)})", "default_mode")
-    limit, idle, voltage = reader.power(top, names, knobs)
-    energy = tuple(reader.energy_set(row, processors, knobs) for row in top.rows("energy"))
+    power_reader = PowerReader(reader, knobs, processors, memory.clock)
+    power = power_reader.power(top, names)
+    energy = tuple(power_reader.energy_set(row) for row in top.rows("energy"))
     _distinct([entry.name for entry in energy], top, "energy")
     _distinct([f"id {mode.id}" for mode in modes if mode.id is not None], top, "modes")
     _refuse_overlap(energy, top)
@@ -68,20 +74,22 @@ def build(data: Any, where: str) -> DeviceSpec:
         processors=MappingProxyType(processors),
         memory=memory,
         cache_bytes=cache,
-        power_limit_w=limit,
-        idle=idle,
-        voltage=voltage,
+        power_limit_w=power.limit_w,
+        idle=power.idle,
+        idle_models=power.idle_models,
+        voltage=power.voltage,
         energy=energy,
         modes=modes,
         default_mode=default,
+        variant=variant,
+        variants=variants,
         conflicts=top.texts("conflicts", []),
         unknown=top.texts("unknown", []),
         sources=MappingProxyType(sources),
     )
     top.text("soc", "")
     top.close()
-    reader.refuse_unused_sources(top)
-    return spec
+    return spec, reader.cited
 
 
 def _sources(top: Section) -> dict[str, str]:
@@ -106,12 +114,18 @@ def _refuse_overlap(energy: tuple[EnergySet, ...], top: Section) -> None:
 
 
 def check_device(path: Path) -> DeviceSpec:
-    """Check one device file: the same strict reading, and the id must be the file's name.
+    """Check one device file in all its variants: the id must be the file's name, every source must be cited.
 
     Raises:
         SpecError: the file breaks the format.
     """
-    spec = read_device(path)
+    data = load_file(path)
+    spec, cited = build(data, str(path))
+    for variant in spec.variants[1:]:
+        cited |= build(data, str(path), variant)[1]
+    for key in spec.sources:
+        if key not in cited:
+            raise SpecError(f"nothing cites the source {key!r}", where=f"{path}: sources", hint="remove it, or cite it")
     if path.stem != spec.id:
         raise SpecError(f"the id is {spec.id!r}, the file {path.name!r}", where=f"{path}: id")
     return spec

@@ -34,12 +34,19 @@ def device_files() -> Iterator[Path]:
                 yield path
 
 
-def find_device(device: str | Path) -> Path:
-    """Return the file of a device given by path, id or alias.
+def find_device(device: str | Path) -> tuple[Path, str]:
+    """Return the file of a device given by path, id or alias, and the variant named after ``@`` (or "").
 
     Raises:
-        DeviceError: there is none; close names are suggested.
+        DeviceError: there is no such device; close names are suggested.
     """
+    if isinstance(device, Path) or Path(device).exists():
+        return _find(device), ""
+    name, _, variant = device.partition("@")
+    return _find(name), variant
+
+
+def _find(device: str | Path) -> Path:
     text = str(device)
     if isinstance(device, Path) or text.endswith((".yaml", ".yml")) or os.sep in text:
         path = Path(text)

@@ -11,10 +11,11 @@ from roofline.devices.spec import DeviceSpec, Knob, PowerMode
 from roofline.errors import DeviceError
 
 
-def find_mode(device: DeviceSpec, text: str | None) -> PowerMode:
+def find_mode(device: DeviceSpec, text: str | None, clocks: str = "locked") -> PowerMode:
     """Return a mode such as ``30W``, ``MODE_30W``, ``2`` or ``30W,gpu_freq=816MHz,cpu_cores=8``.
 
-    Knobs without a mode start from the default mode; None is the default mode itself.
+    Knobs without a mode start from the default mode; None is the default mode itself. With ``stock`` clocks a named
+    mode has the clocks that the governor reaches, where those are known to differ from the caps.
 
     Raises:
         DeviceError: no such mode or knob, an ambiguous short form, or a value that cannot be set.
@@ -23,7 +24,7 @@ def find_mode(device: DeviceSpec, text: str | None) -> PowerMode:
     named = [part for part in parts if "=" not in part]
     if len(named) > 1:
         raise DeviceError(f"two modes in one: {' and '.join(named)}", where="--mode", expected="one mode")
-    mode = _named(device, named[0] if named else device.default_mode)
+    mode = _named(device, named[0] if named else device.default_mode).under(clocks)
     settings = [part for part in parts if "=" in part]
     if not settings:
         return mode

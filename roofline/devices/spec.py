@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Literal, NamedTuple
 
 Kind = Literal["datasheet", "measured", "derived", "fitted"]
@@ -65,13 +66,16 @@ class Processor(NamedTuple):
 class Memory(NamedTuple):
     """Main memory."""
 
-    size_bytes: Number
-    clock: str
-    transfers_per_clock: float
-    bus_bytes: Number
-    efficiency: Number
-    """Largest share of the nominal bandwidth that was ever measured."""
     type: str
+    size_bytes: Number | None
+    clock: str | None
+    """Knob of its clock; None where the memory has one fixed bandwidth."""
+    transfers_per_clock: float
+    bus_bytes: Number | None
+    fixed_byte_per_s: Number | None
+    """Nominal bandwidth, where there is no clock to set."""
+    efficiency: Number | None
+    """Largest share of the nominal bandwidth that was ever measured; None where nobody is known to have."""
 
 
 class Voltage(NamedTuple):
@@ -90,6 +94,20 @@ class Idle(NamedTuple):
     clocks: str
     boundary: str
     power_w: Number
+
+
+class IdleModel(NamedTuple):
+    """Idle power of any mode: constant + processor * f*v^2/(f*v^2 at reference) + memory * f_mem/reference."""
+
+    clocks: str
+    boundary: str
+    processor: str
+    """Whose clock it scales with."""
+    reference: Mapping[str, float]
+    """Clocks (Hz) at which the shares below hold."""
+    constant_w: Number
+    processor_w: Number
+    memory_w: Number
 
 
 class EnergySet(NamedTuple):
@@ -114,6 +132,8 @@ class EnergySet(NamedTuple):
     active_w: Number
     """Power above idle while anything runs, scaling with clock times voltage squared."""
     error: str
+    relative_error: Number
+    """How far energies and powers by these coefficients can be off, as a share."""
 
 
 class PowerMode(NamedTuple):
@@ -125,6 +145,14 @@ class PowerMode(NamedTuple):
     origin: Origin | None = None
     base: str = ""
     """The named mode it starts from (its own name for a named mode)."""
+    stock_knobs: Mapping[str, float] = MappingProxyType({})
+    """Clocks that the stock governor reaches instead of the caps, where they differ."""
+
+    def under(self, clocks: str) -> PowerMode:
+        """Return the mode as it runs with ``locked`` or ``stock`` clocks."""
+        if clocks == "locked" or not self.stock_knobs:
+            return self
+        return self._replace(knobs=MappingProxyType({**self.knobs, **self.stock_knobs}))
 
 
 class DeviceSpec(NamedTuple):
@@ -143,10 +171,15 @@ class DeviceSpec(NamedTuple):
     """Last-level cache in front of main memory."""
     power_limit_w: Number | None
     idle: tuple[Idle, ...]
+    idle_models: tuple[IdleModel, ...]
     voltage: Voltage | None
     energy: tuple[EnergySet, ...]
     modes: tuple[PowerMode, ...]
     default_mode: str
+    variant: str
+    """Which of `variants` this is; empty where the file knows no variants."""
+    variants: tuple[str, ...]
+    """Every variant, the default one first."""
     conflicts: tuple[str, ...]
     unknown: tuple[str, ...]
     sources: Mapping[str, str]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from roofline.devices.spec import DeviceSpec, EnergySet, PowerMode, Processor
+from roofline.devices.mode_set import ModeSet
+from roofline.devices.spec import DeviceSpec, EnergySet, IdleModel, Processor
 
 Array = NDArray[np.float64]
 Ceiling = tuple[str, str]
@@ -18,7 +19,6 @@ Ceiling = tuple[str, str]
 class ModeTable(NamedTuple):
     """Ceilings of one processor in each mode. Axis 0 is always the mode."""
 
-    names: tuple[str, ...]
     ceilings: tuple[Ceiling, ...]
     """What axis 1 of `peak_flop_per_s` stands for."""
     peak_flop_per_s: Array
@@ -28,7 +28,7 @@ class ModeTable(NamedTuple):
     bandwidth_byte_per_s: Array
     """(modes,): the lower of the two limits below."""
     dram_byte_per_s: Array
-    """(modes,): memory clock times bus, times the best efficiency ever measured."""
+    """(modes,): memory clock times bus, times the best efficiency ever measured (1 where none is known)."""
     path_byte_per_s: Array
     """(modes,): the processor's clock times the bytes its path to memory carries; inf where unknown."""
     nominal_byte_per_s: Array
@@ -47,30 +47,22 @@ class EnergyTable(NamedTuple):
     """(modes,): idle power plus the power of being active."""
 
 
-def _knob(modes: Sequence[PowerMode], name: str) -> Array:
-    return np.array([mode.knobs[name] for mode in modes], dtype=np.float64)
-
-
-def mode_table(
-    device: DeviceSpec, processor: Processor, modes: Sequence[PowerMode], ceilings: Sequence[Ceiling]
-) -> ModeTable:
+def mode_table(device: DeviceSpec, processor: Processor, modes: ModeSet, ceilings: Sequence[Ceiling]) -> ModeTable:
     """Return the ceilings of `processor` in each mode.
 
     peak = units(mode) * FLOP per clock * clock(mode);
     bandwidth = min(efficiency * transfers * f_mem * bus, bytes per clock * clock(mode)).
     """
-    clock = _knob(modes, processor.clock)
+    clock = modes.knobs[processor.clock]
     units = processor.units
-    count = units.per_step * (_knob(modes, units.knob) if units.knob else np.ones(len(modes)))
+    count = units.per_step * (modes.knobs[units.knob] if units.knob else np.ones(modes.size))
     fallback = processor.pipes.get(("vector", "fp32"))
     rates = [processor.pipes.get(key) or fallback for key in ceilings]
     per_clock = np.array([rate.value if rate else np.nan for rate in rates], dtype=np.float64)
-    memory = device.memory
-    nominal = memory.transfers_per_clock * memory.bus_bytes.value * _knob(modes, memory.clock)
-    dram = memory.efficiency.value * nominal
-    path = processor.memory_path.value * clock if processor.memory_path else np.full(len(modes), np.inf)
+    nominal = _nominal(device, modes)
+    dram = nominal * (device.memory.efficiency.value if device.memory.efficiency else 1.0)
+    path = processor.memory_path.value * clock if processor.memory_path else np.full(modes.size, np.inf)
     return ModeTable(
-        names=tuple(mode.name for mode in modes),
         ceilings=tuple(ceilings),
         peak_flop_per_s=(count * clock)[:, None] * per_clock[None, :],
         is_known=np.array([key in processor.pipes for key in ceilings], dtype=np.bool_),
@@ -81,13 +73,20 @@ def mode_table(
     )
 
 
-def relative_voltage(device: DeviceSpec, modes: Sequence[PowerMode], reference_hz: float) -> Array:
+def _nominal(device: DeviceSpec, modes: ModeSet) -> Array:
+    memory = device.memory
+    if memory.clock is None or memory.bus_bytes is None:
+        return np.full(modes.size, memory.fixed_byte_per_s.value if memory.fixed_byte_per_s else np.nan)
+    return np.asarray(memory.transfers_per_clock * memory.bus_bytes.value * modes.knobs[memory.clock])
+
+
+def relative_voltage(device: DeviceSpec, modes: ModeSet, reference: Mapping[str, float]) -> Array:
     """Return V(f)/V(reference) per mode, 1 where the device file has no voltage curve. Shape (modes,)."""
-    if device.voltage is None:
-        return np.ones(len(modes))
-    clock = _knob(modes, device.voltage.knob)
+    if device.voltage is None or device.voltage.knob not in reference:
+        return np.ones(modes.size)
     curve = device.voltage.clock_hz, device.voltage.relative
-    return np.interp(clock, *curve) / float(np.interp(reference_hz, *curve))
+    at_reference = float(np.interp(reference[device.voltage.knob], *curve))
+    return np.interp(modes.knobs[device.voltage.knob], *curve) / at_reference
 
 
 def choose_energy_set(device: DeviceSpec, processor: str, precisions: set[str], clocks: str) -> EnergySet | None:
@@ -103,30 +102,50 @@ def energy_table(
     device: DeviceSpec,
     processor: Processor,
     energy: EnergySet,
-    modes: Sequence[PowerMode],
+    modes: ModeSet,
     ceilings: Sequence[Ceiling],
 ) -> EnergyTable:
     """Return the coefficients of one energy set in each mode.
 
     eps(f) = eps * v**2 for FLOP and moved bytes, with v the relative voltage; DRAM's own share is constant;
-    active power scales with clock * v**2; idle power is that of the mode, or of the named mode it builds on.
-    A coefficient that the set does not have is NaN.
+    active power scales with clock * v**2. A coefficient that the set does not have is NaN.
     """
-    reference = energy.reference.get(processor.clock, 0.0)
-    clock = _knob(modes, processor.clock)
-    squared = relative_voltage(device, modes, reference) ** 2
+    squared = relative_voltage(device, modes, energy.reference) ** 2
+    speed = modes.knobs[processor.clock] / energy.reference[processor.clock]
     per_flop = [energy.flop[key].value if key in energy.flop else np.nan for key in ceilings]
-    idle = np.array([_idle(device, mode, energy) for mode in modes], dtype=np.float64)
     return EnergyTable(
         name=energy.name,
         energy_per_flop=squared[:, None] * np.array(per_flop, dtype=np.float64)[None, :],
         energy_per_byte=energy.dram.value + energy.move.value * squared,
-        static_power_w=idle + energy.active_w.value * (clock / reference) * squared,
+        static_power_w=idle_power(device, energy.clocks, energy.boundary, modes)
+        + energy.active_w.value * speed * squared,
     )
 
 
-def _idle(device: DeviceSpec, mode: PowerMode, energy: EnergySet) -> float:
-    for entry in device.idle:
-        if (entry.mode, entry.clocks, entry.boundary) == (mode.base, energy.clocks, energy.boundary):
-            return entry.power_w.value
-    return float("nan")
+def idle_power(device: DeviceSpec, clocks: str, boundary: str, modes: ModeSet) -> Array:
+    """Return the power in W of the idle device in each mode, (modes,); NaN where it is not known.
+
+    By the device's idle model for this clock state and boundary, if there is one (`find_idle_model`); else the
+    idle power of the named mode that each mode starts from.
+    """
+    model = find_idle_model(device, clocks, boundary)
+    if model is not None:
+        return _idle_by_model(device, model, modes)
+    known = {e.mode: e.power_w.value for e in device.idle if (e.clocks, e.boundary) == (clocks, boundary)}
+    return np.array([known.get(mode.name, np.nan) for mode in device.modes], dtype=np.float64)[modes.base]
+
+
+def find_idle_model(device: DeviceSpec, clocks: str, boundary: str) -> IdleModel | None:
+    """Return the model of idle power for a clock state and a boundary, or None."""
+    return next((m for m in device.idle_models if (m.clocks, m.boundary) == (clocks, boundary)), None)
+
+
+def _idle_by_model(device: DeviceSpec, model: IdleModel, modes: ModeSet) -> Array:
+    """Return constant + processor * f*v^2 + memory * f_mem, clocks and voltage relative to the reference."""
+    clock = device.processors[model.processor].clock
+    speed = modes.knobs[clock] / model.reference[clock]
+    squared = relative_voltage(device, modes, model.reference) ** 2
+    power = model.constant_w.value + model.processor_w.value * speed * squared
+    if device.memory.clock is not None:
+        power = power + model.memory_w.value * modes.knobs[device.memory.clock] / model.reference[device.memory.clock]
+    return np.asarray(power)

@@ -9,6 +9,7 @@ import numpy as np
 
 from roofline.devices.load import read_device
 from roofline.devices.locate import device_files
+from roofline.devices.mode_set import mode_set
 from roofline.devices.modes import show_knob
 from roofline.devices.spec import DeviceSpec, Idle, Number, Origin
 from roofline.devices.tables import mode_table
@@ -28,6 +29,7 @@ def list_rows() -> list[dict[str, Any]]:
                 "modes": len(spec.modes),
                 "grid_modes": spec.grid_size,
                 "has_energy": bool(spec.energy),
+                "variants": list(spec.variants),
                 "aliases": list(spec.aliases),
                 "path": spec.path,
             }
@@ -39,10 +41,10 @@ def list_table(rows: list[dict[str, Any]]) -> Table:
     """Return the table of `devices list`."""
     return Table(
         title="Devices",
-        columns=("id", "name", "modes", "grid modes", "energy", "aliases"),
+        columns=("id", "name", "modes", "grid modes", "energy", "variants", "aliases"),
         rows=[
             [r["id"], r["name"], str(r["modes"]), str(r["grid_modes"]), "yes" if r["has_energy"] else "no",
-             ", ".join(r["aliases"])]
+             ", ".join(r["variants"]), ", ".join(r["aliases"])]
             for r in rows
         ],
         right=frozenset({"modes", "grid modes"}),
@@ -54,6 +56,9 @@ def blocks(spec: DeviceSpec) -> Iterator[str | Table]:
     yield f"{spec.name} ({spec.id}; {spec.path})"
     if spec.note:
         yield spec.note
+    if spec.variants:
+        others = ", ".join(f"{spec.id}@{name}" for name in spec.variants if name != spec.variant)
+        yield f"variant {spec.variant}; others: {others}"
     for name, processor in spec.processors.items():
         yield _ceilings(spec, name)
         if processor.memory_path is None:
@@ -84,7 +89,7 @@ def blocks(spec: DeviceSpec) -> Iterator[str | Table]:
 def _ceilings(spec: DeviceSpec, name: str) -> Table:
     processor = spec.processors[name]
     keys = tuple(processor.pipes)
-    table = mode_table(spec, processor, spec.modes, keys)
+    table = mode_table(spec, processor, mode_set(spec, spec.modes), keys)
     return Table(
         title=f"{name}: {processor.label}",
         columns=("mode", "settings", *(f"{p} {u}" for u, p in keys), "bandwidth"),
@@ -102,9 +107,11 @@ def _ceilings(spec: DeviceSpec, name: str) -> Table:
     )
 
 
-_UNITS = {"pipes": "FLOP/clk", "memory_path": "B/clk", "size_bytes": "B", "bus_bytes": "B", "cache_bytes": "B",
-          "power_limit_w": "W", "power_w": "W", "active_w": "W", "flop": "J/FLOP", "dram": "J/B", "move": "J/B",
-          "efficiency": ""}  # fmt: skip
+_UNITS = {
+    "pipes": "FLOP/clk", "memory_path": "B/clk", "size_bytes": "B", "bus_bytes": "B", "cache_bytes": "B",
+    "fixed_byte_per_s": "B/s", "efficiency": "", "relative_error": "", "flop": "J/FLOP", "dram": "J/B", "move": "J/B",
+    "power_limit_w": "W", "power_w": "W", "active_w": "W", "constant_w": "W", "processor_w": "W", "memory_w": "W",
+}  # fmt: skip
 
 
 def number_rows(spec: DeviceSpec) -> list[dict[str, Any]]:

@@ -38,6 +38,7 @@ def analysis_dict(analysis: Analysis, *, tensors: bool = False) -> dict[str, Any
         },
         "device": device.id if device else None,
         "device_name": device.name if device else None,
+        "variant": device.variant or None if device else None,
         "processor": analysis.processor.name if analysis.processor else None,
         "mode": chosen.name if chosen else None,
         "mode_was_chosen": analysis.mode_was_chosen,
@@ -194,6 +195,7 @@ def _totals(analysis: Analysis, layers: list[dict[str, Any]]) -> dict[str, Any]:
         "energy_j": None,
         "power_w": None,
         "power_boundary": None,
+        "energy_time_s": None,
         "time_per_sample_s": None,
         "energy_per_sample_j": None,
         "throughput_per_s": None,
@@ -207,7 +209,8 @@ def _totals(analysis: Analysis, layers: list[dict[str, Any]]) -> dict[str, Any]:
             "roofline_time_s": time,
             "time_s": time,
             "energy_j": energy,
-            "power_w": _ratio(energy, time) if energy is not None else None,
+            "power_w": _known(float(evaluation.power_w[0])),
+            "energy_time_s": float(evaluation.energy_time_s[0]) if energy is not None else None,
             "power_boundary": evaluation.energy_set.boundary if evaluation.energy_set else None,
             "time_per_sample_s": _ratio(time, batch) if batch else None,
             "energy_per_sample_j": _ratio(energy, batch) if batch and energy is not None else None,
@@ -222,8 +225,7 @@ def _mode(analysis: Analysis, index: int) -> dict[str, Any]:
     assert evaluation is not None
     mode = evaluation.modes[index]
     time, energy = float(evaluation.time_s[index]), _known(float(evaluation.energy_j[index]))
-    power = _ratio(energy, time) if energy is not None else None
-    limit = analysis.device.power_limit_w if analysis.device else None
+    power = _known(float(evaluation.power_w[index]))
     return {
         "mode": mode.name,
         "settings": ", ".join(f"{name}={show_knob(name, value)}" for name, value in mode.knobs.items()),
@@ -231,7 +233,8 @@ def _mode(analysis: Analysis, index: int) -> dict[str, Any]:
         "time_s": time,
         "energy_j": energy,
         "power_w": power,
-        "power_limited": power is not None and limit is not None and power > limit.value,
+        "power_limited": bool(evaluation.task.is_power_limited(evaluation.power_w)[index]),
+        "over_power_limit": bool(evaluation.power_w[index] > evaluation.task.power_limit_w),
         "limited_by": evaluation.limited_by(index),
     }
 

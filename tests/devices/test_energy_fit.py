@@ -63,3 +63,16 @@ def test_errors_quoted_in_the_file_are_the_errors_of_the_fit(fit: ModuleType) ->
     text = energy_set("fp32-pagoda").error
     assert f"MAPE {100 * mape:.1f} %" in text
     assert f"{100 * min(left_out):.0f} to {100 * max(left_out):.0f} %" in text
+
+
+def test_idle_model_is_the_fit_to_the_four_idle_powers(fit: ModuleType) -> None:
+    device = roofline.load_device("orin-agx")
+    (model,) = device.idle_models
+    coefficients, residuals = fit.idle_model()
+    shipped = (model.constant_w.value, model.processor_w.value, model.memory_w.value)
+    assert shipped == pytest.approx(tuple(coefficients), abs=0.006)
+    assert f"{np.abs(residuals).max():.3f} W" in model.constant_w.origin.formula
+    # the idle powers that the file lists are the ones fitted: evaluated by hand at MODE_15W
+    by_hand = 3.54 + 2.87 * (408 / 1300.5) * ((1 + 0.028 * 102 / 306) / 1.295) ** 2 + 4.07 * 2133 / 3199
+    listed = next(i.power_w.value for i in device.idle if (i.mode, i.clocks) == ("MODE_15W", "locked"))
+    assert by_hand == pytest.approx(listed, abs=0.02)

@@ -97,7 +97,6 @@ def changed(path: str, value: Any) -> dict[str, Any]:
         ("energy/0/precisions", ["fp13"], "energy[0]", "'fp13' is none of"),
         ("energy/0/traffic", ["magic"], "energy[0].traffic", "none of fused"),
         ("energy/0/processor", "npu", "energy[0].processor", "none of the processors"),
-        ("sources/LEFT-OVER", "some page", "sources", "nothing cites the source 'LEFT-OVER'"),
     ],
 )
 def test_mistakes_are_named_with_their_place(path: str, value: Any, place: str, text: str) -> None:
@@ -106,6 +105,13 @@ def test_mistakes_are_named_with_their_place(path: str, value: Any, place: str, 
     message = str(caught.value)
     assert message.startswith("device.yaml" + (f": {place}" if place else "")), message
     assert re.search(text, message), message
+
+
+def test_a_source_that_nothing_cites_is_a_mistake(tmp_path: Path) -> None:
+    path = tmp_path / "orin-agx.yaml"
+    path.write_text((SPECS / "orin-agx.yaml").read_text() + "  LEFT-OVER: some page\n")
+    with pytest.raises(SpecError, match="nothing cites the source 'LEFT-OVER'"):
+        check_device(path)
 
 
 def test_newer_format_asks_for_a_newer_tool() -> None:
