@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from roofline.graph.nodes import Node
     from roofline.ops.table import Cost, cost_of
     from roofline.own_ops import operator
+    from roofline.selection.answer import Selection
+    from roofline.selection.select import select
     from roofline.symbolic import Symbolic, symbolic
 
 __version__ = "0.1.0"
@@ -46,6 +48,8 @@ _LAZY = {
     "operator": "roofline.own_ops",
     "DeviceSpec": "roofline.devices.spec",
     "symbolic": "roofline.symbolic",
+    "Selection": "roofline.selection.answer",
+    "select": "roofline.selection.select",
 }
 
 __all__ = [
@@ -59,6 +63,7 @@ __all__ = [
     "ModelFileError",
     "Node",
     "RooflineError",
+    "Selection",
     "ShapeError",
     "SpecError",
     "Symbolic",
@@ -68,6 +73,7 @@ __all__ = [
     "cost_of",
     "load_device",
     "operator",
+    "select",
     "symbolic",
 ]
 

@@ -105,6 +105,8 @@ class Totals(NamedTuple):
     bound_time_s: Array
     energy_j: Array
     power_w: Array
+    energy_time_s: Array
+    """Time over which the energy is spent (see `Evaluation`)."""
 
 
 class _Layers(NamedTuple):
@@ -133,25 +135,59 @@ def evaluate(task: Task, modes: Sequence[PowerMode]) -> Evaluation:
     )
 
 
+def distinct_modes(task: Task, modes: ModeSet) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return the modes that the model can tell apart, and for every mode which of those it equals.
+
+    Modes with the same ceilings and the same energy coefficients have the same time and energy.
+    """
+    table = mode_table(task.device, task.processor, modes, task.workload.ceilings)
+    columns = [*table.peak_flop_per_s.T, table.bandwidth_byte_per_s, table.nominal_byte_per_s]
+    if task.energy is not None:
+        priced = mode_table(task.device, task.processor, modes, task.energy_workload.ceilings)
+        energy = energy_table(task.device, task.processor, task.energy, modes, task.energy_workload.ceilings)
+        columns += [*priced.peak_flop_per_s.T, *energy.energy_per_flop.T, energy.energy_per_byte, energy.static_power_w]
+    rows = np.nan_to_num(np.stack(columns, axis=1), nan=-1.0, posinf=-2.0)
+    _, first, inverse = np.unique(rows, axis=0, return_index=True, return_inverse=True)
+    return first.astype(np.intp), inverse.reshape(-1).astype(np.intp)
+
+
 def totals_over_modes(task: Task, modes: ModeSet) -> Totals:
     """Return time, bound, energy and power of the whole model in each mode. Memory does not grow with the layers.
 
-    The same arithmetic as `evaluate`, a block of modes at a time.
+    The sums of `evaluate` over its layers, a block of modes at a time.
     """
     step = max(1, _CELLS_AT_ONCE // max(1, task.workload.moved_byte.size))
-    found = np.empty((4, modes.size))
+    found = np.empty((5, modes.size))
     for start in range(0, modes.size, step):
         part = modes.part(start, start + step)
-        layers = _time(task, task.workload, part)
-        energy, energy_time, _ = _energy(task, part, layers)
-        total = np.full(part.size, np.nan) if energy is None else energy.sum(axis=1)
+        table = mode_table(task.device, task.processor, part, task.workload.ceilings)
+        time = _total_time(task.workload, table)
+        energy, energy_time = _total_energy(task, part, time)
         found[:, start : start + step] = (
-            layers.time_s.sum(axis=1),
-            _bound(task, layers.table),
-            total,
-            energy_model.average_power(total, energy_time),
+            time,
+            _bound(task, table),
+            energy,
+            energy_model.average_power(energy, energy_time),
+            energy_time,
         )
     return Totals(*found)
+
+
+def _total_time(work: Workload, table: ModeTable) -> Array:
+    return time_model.total_time(work.flop, work.moved_byte, table.peak_flop_per_s, table.bandwidth_byte_per_s)
+
+
+def _total_energy(task: Task, modes: ModeSet, time: Array) -> tuple[Array, Array]:
+    """Return the energy of the whole model, and the time in which it is spent (see `_energy`), both (modes,)."""
+    work = task.energy_workload
+    if task.energy is None:
+        return np.full(modes.size, np.nan), time
+    if work is not task.workload:
+        time = _total_time(work, mode_table(task.device, task.processor, modes, work.ceilings))
+    table = energy_table(task.device, task.processor, task.energy, modes, work.ceilings)
+    flop, moved = work.flop.sum(axis=1, keepdims=True), work.moved_byte.sum(keepdims=True)
+    dynamic = energy_model.dynamic_energy(flop, moved, table.energy_per_flop, table.energy_per_byte)[:, 0]
+    return dynamic + table.static_power_w * time, time
 
 
 def _time(task: Task, workload: Workload, modes: ModeSet) -> _Layers:

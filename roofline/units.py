@@ -52,6 +52,7 @@ volt = [potential] = V
 SI_UNIT = {
     "time": "s",
     "frequency": "Hz",
+    "rate": "/s",
     "information": "B",
     "bandwidth": "B/s",
     "compute": "FLOP/s",
@@ -67,6 +68,7 @@ SI_UNIT = {
 COMMON: dict[str, dict[str, int]] = {
     "time": {"s": 0, "ms": -3, "us": -6, "ns": -9},
     "frequency": {"Hz": 0, "kHz": 3, "MHz": 6, "GHz": 9},
+    "rate": {"/s": 0, "k/s": 3, "M/s": 6},
     "information": {"B": 0, "KB": 3, "kB": 3, "MB": 6, "GB": 9, "TB": 12},
     "bandwidth": {"B/s": 0, "MB/s": 6, "GB/s": 9, "TB/s": 12},
     "compute": {"FLOP/s": 0, "GFLOP/s": 9, "TFLOP/s": 12},

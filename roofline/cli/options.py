@@ -11,8 +11,10 @@ import click
 F = TypeVar("F", bound=Callable[..., Any])
 if TYPE_CHECKING:
     _ParamType = click.ParamType[dict[str, Any]]
+    _NumberType = click.ParamType[float]
+    _TupleType = click.ParamType[tuple[int, ...]]
 else:
-    _ParamType = click.ParamType  # generic from click 8.5 on
+    _ParamType = _NumberType = _TupleType = click.ParamType  # generic from click 8.5 on
 FORMATS = ("table", "json", "csv", "markdown")
 _SUFFIXES = {".json": "json", ".csv": "csv", ".md": "markdown", ".markdown": "markdown", ".txt": "table"}
 
@@ -51,6 +53,54 @@ class ShapesType(_ParamType):
                 self.fail(f"{part!r} is no INPUT:SHAPE, such as input:1x3x224x224", param, ctx)
             found[name] = tuple(int(size) for size in shape.split("x"))
         return found
+
+
+class QuantityType(_NumberType):
+    """``20ms``, ``30W``, ``60/s`` -> a float in SI units."""
+
+    name = "NUMBER UNIT"
+
+    def __init__(self, dimension: str) -> None:
+        self._dimension = dimension
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if isinstance(value, float):
+            return value
+        from roofline import units
+        from roofline.errors import UnitError
+
+        try:
+            return units.parse(value, self._dimension)
+        except UnitError as error:
+            self.fail(f"{error.what}; expected {error.expected}", param, ctx)
+
+
+class ShareType(_NumberType):
+    """``1%`` or ``0.01`` -> 0.01."""
+
+    name = "SHARE"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if isinstance(value, float):
+            return value
+        found = re.fullmatch(r"(\d+\.?\d*|\.\d+)\s*(%?)", str(value).strip())
+        if not found:
+            self.fail(f"{value!r} is no share, such as 1% or 0.01", param, ctx)
+        return float(found[1]) / (100 if found[2] else 1)
+
+
+class BatchesType(_TupleType):
+    """``1,2,4`` -> (1, 2, 4)."""
+
+    name = "N,N,..."
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if isinstance(value, tuple):
+            return value
+        parts = [part.strip() for part in str(value).split(",")]
+        if not all(re.fullmatch(r"[1-9]\d{0,8}", part) for part in parts) or len(set(parts)) != len(parts):
+            self.fail(f"{value!r} is no list of different batch sizes, such as 1,2,4", param, ctx)
+        return tuple(int(part) for part in parts)
 
 
 def merged(values: tuple[dict[str, Any], ...]) -> dict[str, Any]:

@@ -183,11 +183,16 @@ def _bind_by_place(dim: _FreeDim, bindings: Bindings) -> None:
     bindings.values[dim.symbol] = bindings.used[dim.symbol] = size
 
 
+def is_batch_name(name: str) -> bool:
+    """Return whether a dimension's name says that it is the batch: ``batch``, ``N``, ``bs``, ``batch_size``."""
+    return _BATCH.fullmatch(name) is not None
+
+
 def _assume_batch(free: list[_FreeDim], bindings: Bindings) -> list[Finding]:
     """Take the leading symbol that the inputs share as 1, if it is named like a batch and nothing binds it."""
     leading = {dim.symbol for dim in free if dim.axis == 0}
     name = leading.pop() if len(leading) == 1 else ""
-    if not _BATCH.fullmatch(name) or name in bindings.values:
+    if not is_batch_name(name) or name in bindings.values:
         return []
     bindings.values[name] = bindings.used[name] = 1
     return [
@@ -281,7 +286,7 @@ def _forget_declared_outputs(graph: onnx.GraphProto) -> None:
 
 
 def _batch(inputs: list[onnx.ValueInfoProto], free: list[_FreeDim], bindings: Bindings) -> int | None:
-    named = {bindings.values.get(dim.symbol) for dim in free if _BATCH.fullmatch(dim.symbol)}
+    named = {bindings.values.get(dim.symbol) for dim in free if is_batch_name(dim.symbol)}
     if len(named) == 1:
         return named.pop()
     leading = {

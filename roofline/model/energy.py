@@ -36,3 +36,12 @@ def average_power(energy_j: Array, time_s: Array) -> Array:
     """Return E/T in W; NaN where no time passes."""
     power = np.divide(energy_j, time_s, out=np.full(np.shape(energy_j), np.nan), where=np.asarray(time_s) > 0)
     return np.asarray(power)
+
+
+def power_at_rate(energy_j: Array, time_s: Array, idle_power_w: Array, runs_per_s: float) -> Array:
+    """Return the average power of runs that start at a fixed rate, (modes,): P = rate*(E + P_idle*(1/rate - T)).
+
+    A run that takes longer than 1/rate leaves no idle time; whether it is feasible is not asked here.
+    """
+    waiting = np.maximum(0.0, 1.0 / runs_per_s - np.asarray(time_s))
+    return np.asarray(runs_per_s * (energy_j + idle_power_w * waiting))

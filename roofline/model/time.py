@@ -51,6 +51,23 @@ def roofline_time(compute_s: Array, memory_s: Array) -> Array:
     return np.maximum(compute_s, memory_s)
 
 
+def total_time(flop: Array, moved_byte: Array, peak_flop_per_s: Array, bandwidth_byte_per_s: Array) -> Array:
+    """Return the sum over layers of max(compute, memory), (modes,): `roofline_time` where only totals are asked for.
+
+    Args:
+        flop: (ceilings, layers).
+        moved_byte: (layers,).
+        peak_flop_per_s: (modes, ceilings); a NaN ceiling binds nothing.
+        bandwidth_byte_per_s: (modes,).
+    """
+    time = np.multiply.outer(1.0 / np.asarray(bandwidth_byte_per_s), moved_byte)
+    work = np.empty_like(time)
+    for ceiling in range(flop.shape[0]):
+        np.multiply.outer(1.0 / peak_flop_per_s[:, ceiling], flop[ceiling], out=work)
+        np.fmax(time, work, out=time)
+    return np.asarray(time.sum(axis=1))
+
+
 def bound_time(
     contraction_flop: Array,
     peak_flop_per_s: Array,

@@ -62,6 +62,10 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
         },
         {"pandas"},
     ),
+    "selection": (
+        {"analysis", "devices", "errors", "evaluate", "export", "findings", "graph.bind", "model", "units"},
+        {"numpy"},
+    ),
     "formulas": (set(), {"numpy", "sympy"}),
     "crossover": ({"choices", "counting", "devices", "formulas", "workload"}, {"numpy", "sympy"}),
     "symbolic": (

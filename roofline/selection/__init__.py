@@ -1,0 +1,1 @@
+"""Which power mode: candidates, limits, the choice, and why."""

@@ -1,0 +1,115 @@
+"""What the user should know about a choice: its findings, and why there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from roofline.findings import Finding
+from roofline.selection.answer import Selection
+from roofline.selection.board import Board
+from roofline.selection.search import Limits
+from roofline.units import significant, text
+
+_OF_ANALYSIS = ("unsupported-op", "batch-assumed", "energy-set", "energy-traffic", "energy-flop-unknown",
+                "does-not-fit", "stock-clocks", "locked-clocks", "idle-of-base-mode", "tf32-math",
+                "memory-path-unknown", "bandwidth-datasheet", "roof-datasheet")  # fmt: skip
+"""Findings about the model and the device that matter for a choice."""
+
+
+def findings_about(answer: Selection, loosened: Sequence[str]) -> Iterator[Finding]:
+    """Yield the findings of a selection; `loosened` names limits on time that only bounds meet."""
+    yield Finding(
+        code="not-calibrated",
+        where=f"{answer.device.id}, {answer.analysis.runtime or 'any runtime'}",
+        message="ROOFLINE ONLY, not calibrated: a time is an interval, from its roofline to the best time as if all of "
+        "it scaled with the clock; a mode is verified only if both ends meet the slack",
+        hint="on an Orin Nano, clocks that the ceilings call free made MobileNetV2 up to 22 % slower: measure the "
+        "chosen mode before you rely on it",
+    )
+    for name in loosened:
+        yield Finding(
+            code="limit-not-excluded",
+            where=f"--{name}",
+            message="no mode meets it by its roofline time or energy, but one does by its bound or within the error of "
+            "the energies: not excluded, and not likely",
+            hint="measure, or relax the limit",
+        )
+    if answer.unseen_knobs:
+        knobs = " and ".join(filter(None, (", ".join(answer.unseen_knobs[:-1]), answer.unseen_knobs[-1])))
+        yield Finding(
+            code="unseen-knobs",
+            where=f"{answer.device.id}: {', '.join(answer.unseen_knobs)}",
+            message=f"the model sees no effect of {knobs}: a mode off the named ones has the default mode's value, and "
+            "what they would save is not known",
+            hint="lowering them can slow down the host",
+        )
+    choice = answer.choice
+    if choice is not None and not choice.is_verified:
+        yield Finding(
+            code="not-verified",
+            where=choice.mode.name,
+            message=f"its time lies between {text(choice.time_s, 's')} and {text(choice.time_upper_s, 's')}",
+            hint="the best mode that both ends allow is "
+            + (answer.careful.mode.name if answer.careful is not None else "none of them"),
+        )
+    if choice is not None and choice.is_power_limited:
+        yield Finding(
+            code="power-limited",
+            where=f"{choice.mode.name}: {text(choice.power_w, 'W')}",
+            message="more than the module can take: its clocks would fall",
+        )
+    if answer.grid != "named" and answer.choice is not None and answer.choice.mode.id is None:
+        yield Finding(
+            code="custom-mode",
+            where=answer.choice.mode.name,
+            message="not one of the device's own modes: it has to be added to its configuration",
+            hint="--emit nvpmodel --base /etc/nvpmodel.conf writes it",
+        )
+    yield from (f for f in answer.analysis.findings if f.code in _OF_ANALYSIS)
+
+
+def infeasible(board: Board, met: Mapping[str, NDArray[np.bool_]], limits: Limits, rate_per_s: float | None) -> str:
+    """Return in words why no candidate meets every constraint, and which one comes nearest, by how much.
+
+    Times are asked of the bounds: only what even they do not meet is impossible.
+    """
+    field = board.field
+    over: dict[str, NDArray[np.float64]] = {}
+    with np.errstate(invalid="ignore", divide="ignore"):
+        if limits.latency_s is not None:
+            over["max-latency"] = field.bound_s / limits.latency_s
+        if limits.throughput_per_s is not None:
+            over["min-throughput"] = limits.throughput_per_s * field.bound_s / field.samples
+        if rate_per_s is not None:
+            over["rate"] = rate_per_s * field.bound_s / field.samples
+        if limits.power_w is not None:
+            over["max-power"] = field.average_power_w / (1 + field.energy_error) / limits.power_w
+        if limits.energy_j is not None:
+            over["max-energy"] = field.energy_j / (1 + field.energy_error) / limits.energy_j
+    if "module-power" in met and not met["module-power"].any():
+        return "every mode needs more power than the module can take; --allow-power-limited takes them all the same"
+    if not over:
+        return "the energy of no mode is known: its idle power is missing"
+    usable = met.get("module-power", np.ones(field.time_s.shape, dtype=np.bool_))
+    worst = np.max(np.stack([np.nan_to_num(v, nan=np.inf) for v in over.values()]), axis=0)
+    worst = np.where(usable, worst, np.inf)
+    near = int(np.argmin(worst))
+    if not np.isfinite(worst[near]):
+        return f"no mode is known to meet {', '.join(f'--{name}' for name in over)}"
+    shown = {
+        "max-latency": (field.bound_s, "s", "bound", limits.latency_s),
+        "min-throughput": (field.samples / field.bound_s, "/s", "at most", limits.throughput_per_s),
+        "rate": (field.samples / field.bound_s, "/s", "at most", rate_per_s),
+        "max-power": (field.average_power_w / (1 + field.energy_error), "W", "at least", limits.power_w),
+        "max-energy": (field.energy_j / (1 + field.energy_error), "J", "at least", limits.energy_j),
+    }
+    missed = [
+        f"{shown[name][2]} {text(float(shown[name][0][near]), shown[name][1])} against --{name} "
+        f"{text(shown[name][3], shown[name][1])} ({significant(100 * (float(v[near]) - 1))} % off)"
+        for name, v in over.items()
+        if v[near] > 1
+    ]
+    return f"the nearest miss is {board.mode(near).name}: {'; '.join(missed)}"

@@ -1,0 +1,118 @@
+"""A selection in words: the first line, and why this mode."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import PurePath
+
+import numpy as np
+
+from roofline.devices.modes import show_knob
+from roofline.model.roofline import intensity, time_balance
+from roofline.selection.answer import Choice, Selection
+from roofline.units import significant, text
+
+
+def verdict(answer: Selection) -> str:
+    """Return the first line of the answer."""
+    name = PurePath(answer.analysis.graph.path).stem
+    head = f"ROOFLINE ONLY, not calibrated. {name} ({answer.analysis.precision}) on {answer.device.name}"
+    choice = answer.choice
+    if choice is None:
+        return f"{head}: NO FEASIBLE MODE; {answer.reason}."
+    figures = [text(choice.time_s, "s"), text(choice.energy_j, "J"), text(choice.power_w, "W")]
+    if answer.rate_per_s is not None:
+        figures.append(f"{text(choice.average_power_w, 'W')} on average at {significant(answer.rate_per_s)}/s")
+    batch = f" at batch {choice.batch}" if choice.batch is not None else ""
+    line = f"{head}: {choice.mode.name}{batch}, {', '.join(f for f in figures if not f.startswith('-'))}"
+    saved = [
+        _change(choice, other, f"{other.mode.name} ({label})")
+        for label, other in (("the default mode", answer.default), ("the maximum", answer.maximum))
+        if other is not None and other.mode.name != choice.mode.name
+    ]
+    return ": ".join([line, "; ".join(saved)]) + "." if saved else f"{line}."
+
+
+def saving(choice: Choice, other: Choice | None) -> float | None:
+    """Return the share of the other mode's energy per sample that a choice saves; None where unknown."""
+    if other is None or not np.isfinite(choice.energy_j) or not other.energy_j > 0:
+        return None
+    return 1 - choice.sample_energy_j / other.sample_energy_j
+
+
+def _change(choice: Choice, other: Choice, label: str) -> str:
+    """Return how a choice compares: ``as fast as MAXN for 24 % less energy``."""
+    saved = saving(choice, other)
+    ratio = (choice.time_s / choice.samples) / (other.time_s / other.samples)
+    speed = f"as fast as {label}"
+    if ratio > 1.0005:
+        speed = f"{significant(100 * (ratio - 1), 2)} % slower than {label}"
+    elif ratio < 0.9995:
+        speed = f"{significant(1 / ratio)} times as fast as {label}"
+    if saved is None:
+        return speed
+    return f"{speed} for {significant(100 * abs(saved), 2)} % {'less' if saved >= 0 else 'more'} energy"
+
+
+def reasons(answer: Selection) -> Iterator[str]:
+    """Yield sentences that say why this mode: what limits the model, which clocks can fall, and how far."""
+    choice, evaluation = answer.choice, answer.evaluation
+    if choice is None or evaluation is None:
+        return
+    before, after = evaluation.modes
+    task = evaluation.task
+    memory = [
+        float(evaluation.layer_time_s[i][evaluation.is_memory_bound[i]].sum() / max(evaluation.time_s[i], 1e-300))
+        for i in (0, 1)
+    ]
+    yield (
+        f"In {before.name} the model waits for memory in {memory[0]:.0%} of its roofline time and computes in the "
+        f"rest; in the chosen mode, {memory[1]:.0%}."
+    )
+    clock, dram = task.processor.clock, task.device.memory.clock
+    changed = {k for k in after.knobs if after.knobs[k] != before.knobs[k]} - set(answer.unseen_knobs)
+    table = evaluation.table
+    if clock in changed:
+        moved = float(task.workload.moved_byte.sum())
+        model = float(intensity(task.workload.flop.sum(), moved))
+        peak = table.peak_flop_per_s.max(axis=1)
+        ridge = time_balance(peak, table.bandwidth_byte_per_s)
+        verb = "fall" if after.knobs[clock] < before.knobs[clock] else "rise"
+        yield (
+            f"The {task.processor.name} clock can {verb} from {show_knob(clock, before.knobs[clock])} to "
+            f"{show_knob(clock, after.knobs[clock])}: the ridge point moves from {significant(float(ridge[0]))} to "
+            f"{significant(float(ridge[1]))} FLOP/B, the model has {significant(model)} FLOP/B."
+        )
+        limits = table.path_byte_per_s < table.dram_byte_per_s
+        if bool(limits[1]):
+            yield (
+                f"There its path to memory carries {text(float(table.path_byte_per_s[1]), 'B/s')} of the "
+                f"{text(float(table.dram_byte_per_s[1]), 'B/s')} that memory gives: a lower clock would slow down "
+                "every memory-bound layer."
+            )
+    if dram in changed and dram is not None:
+        yield (
+            f"The memory clock goes from {show_knob(dram, before.knobs[dram])} to "
+            f"{show_knob(dram, after.knobs[dram])}: "
+            f"{text(float(table.bandwidth_byte_per_s[0]), 'B/s')} become "
+            f"{text(float(table.bandwidth_byte_per_s[1]), 'B/s')}."
+        )
+    units = task.processor.units.knob
+    if units is not None and units in changed:
+        yield f"{units} goes from {before.knobs[units]:g} to {after.knobs[units]:g}; units that are off burn nothing."
+    flips = answer.flips
+    if flips:
+        to_compute = sum(1 for _, _, now in flips if now == "compute")
+        yield f"{len(flips)} layers change what limits them, {to_compute} of them to compute; first {flips[0][0]}."
+    yield _constraint(answer)
+
+
+def _constraint(answer: Selection) -> str:
+    name = answer.binding_constraint
+    if name == "none":
+        return "No constraint holds it up: it is the best of all candidates."
+    if name == "slack" and answer.slack is not None:
+        return f"The slack binds: a mode more than {answer.slack:.0%} slower than the fastest would cost less."
+    if name == "module-power":
+        return "The module's power limit binds: a mode beyond it would cost less."
+    return f"--{name} binds: without it another mode would cost less."
