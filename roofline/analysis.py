@@ -63,6 +63,8 @@ class Analysis:
     findings: tuple[Finding, ...]
     mode_was_chosen: bool
     """Whether a mode was asked for; else the device's default mode stands first."""
+    rate_per_s: float | None
+    """Samples arrive at this rate, where one is given."""
 
     def to_dict(self, tensors: bool = False) -> dict[str, Any]:
         """Return everything as plain data, ``schema: roofline.analysis/1``.
@@ -134,6 +136,7 @@ def analyze(
     recompute: bool = False,
     levels: bool = False,
     ops: str | Path | None = None,
+    rate_per_s: float | None = None,
     strict: bool = False,
 ) -> Analysis:
     """Count a model's FLOPs and bytes, and put it on the rooflines of a device.
@@ -157,6 +160,7 @@ def analyze(
         calibration: ``auto`` or ``none``; no calibration exists yet, so both give the roofline.
         levels: let results that fit the last-level cache stay there for the next layer, and count both levels.
         ops: file of formulas for operators of your own (``roofline.ops/1``); they go before the built-in rules.
+        rate_per_s: samples arrive at this rate (a camera): adds the average power, idle time between runs included.
         strict: refuse a result that is incomplete or rests on an assumption.
 
     Raises:
@@ -166,6 +170,8 @@ def analyze(
         GateError: `strict` is not met.
     """
     check_options(precision, phase, traffic, runtime, clocks, calibration, optimizer, recompute)
+    if rate_per_s is not None and not rate_per_s > 0:
+        raise UsageError(f"{rate_per_s:g} is not above 0", where="--rate", expected="a rate such as 30/s")
     target = choose_target(device, processor, runtime, precision)
     spec, chosen, policy, pipes, cache = target
     own = own_ops(ops)
@@ -207,8 +213,8 @@ def analyze(
         _LOG.info("%s, %s, energy set %s", spec.path, modes[0].name, energy.name if energy else "none")
         priced = _for_energy(energy, workload, layer_counts, pipes, cache)
         evaluation = evaluate(Task(workload, priced, least, spec, chosen, energy), modes)
-    elif mode is not None:
-        raise UsageError("a mode without a device", expected="--device as well")
+    elif mode is not None or rate_per_s is not None:
+        raise UsageError(f"a {'mode' if mode else 'rate'} without a device", expected="--device as well")
     partial = Analysis(
         graph=graph,
         counts=counts,
@@ -228,6 +234,7 @@ def analyze(
         evaluation=evaluation,
         findings=tuple(findings),
         mode_was_chosen=mode is not None,
+        rate_per_s=rate_per_s,
     )
     analysis = replace(partial, findings=(*findings, *findings_about(partial)))
     gate = loose(analysis.findings, graph.path) if strict else None

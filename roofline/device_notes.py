@@ -24,6 +24,31 @@ def findings_on_device(analysis: Analysis) -> Iterator[Finding]:
     yield from _clocks(analysis)
     yield from _energy(analysis)
     yield from _power(analysis)
+    if analysis.rate_per_s is not None:
+        yield from _rate(analysis, analysis.rate_per_s)
+
+
+def _rate(analysis: Analysis, rate_per_s: float) -> Iterator[Finding]:
+    """Say whether the chosen mode keeps up with the rate: for certain not, or not by its roofline time."""
+    evaluation, samples = analysis.evaluation, analysis.graph.batch or 1
+    assert evaluation is not None
+    period, bound, time = samples / rate_per_s, float(evaluation.bound_time_s[0]), float(evaluation.time_s[0])
+    name = evaluation.modes[0].name
+    if bound > period:
+        yield Finding(
+            code="rate-infeasible",
+            where=f"{name}: {significant(rate_per_s)}/s",
+            message=f"impossible: no run is faster than {text(bound, 's')}, and there are {text(period, 's')} for each",
+            hint="a faster mode, a narrower --precision, a smaller model",
+            strict=True,
+        )
+    elif time > period:
+        yield Finding(
+            code="rate-not-excluded",
+            where=f"{name}: {significant(rate_per_s)}/s",
+            message=f"its roofline time of {text(time, 's')} is over the {text(period, 's')} there are for each run; its "
+            "bound is not",
+        )
 
 
 def _precision(analysis: Analysis) -> Iterator[Finding]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from roofline.devices.mode_set import ModeSet, mode_set
 from roofline.devices.spec import DeviceSpec, EnergySet, PowerMode, Processor
-from roofline.devices.tables import EnergyTable, ModeTable, energy_table, mode_table
+from roofline.devices.tables import EnergyTable, ModeTable, energy_table, idle_power, mode_table
 from roofline.model import energy as energy_model
 from roofline.model import time as time_model
 from roofline.workload import Workload
@@ -91,6 +91,14 @@ class Evaluation(NamedTuple):
     def power_w(self) -> Array:
         """Average power while the model runs, (modes,); NaN where unknown."""
         return energy_model.average_power(self.energy_j, self.energy_time_s)
+
+    def power_at_rate(self, samples_per_s: float, batch: int) -> Array:
+        """Average power where samples arrive at a fixed rate, (modes,), idle time between runs included."""
+        energy, columns = self.task.energy, mode_set(self.task.device, self.modes)
+        if energy is None:
+            return np.full(len(self.modes), np.nan)
+        idle = idle_power(self.task.device, energy.clocks, energy.boundary, columns)
+        return energy_model.power_at_rate(self.energy_j, self.energy_time_s, idle, samples_per_s / batch)
 
     def limited_by(self, mode: int) -> str:
         """Return the class, compute or memory, that takes the larger share of a mode's time."""

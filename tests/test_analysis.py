@@ -300,3 +300,20 @@ def test_analysis_is_frozen_and_json_has_no_nan() -> None:
         analysis.phase = "training"  # type: ignore[misc]
     with pytest.raises(ValueError, match="read-only"):
         analysis.workload.flop[0, 0] = 1
+
+
+def test_power_at_a_rate_by_hand() -> None:
+    """The product, 512 samples a run, 10 runs a second: P = 10 * (E + P_idle * (0.1 - T))."""
+    totals = roofline.analyze(product(), "orin-agx", mode="MAXN", rate_per_s=10.0 * M).totals
+    energy, time = totals["energy_j"], totals["time_s"]
+    assert totals["average_power_w"] == pytest.approx(10 * (energy + (3.54 + 2.87 + 4.07) * (0.1 - time)))
+    assert roofline.analyze(product(), "orin-agx").totals["average_power_w"] is None
+
+
+def test_rate_that_no_run_can_keep_is_said() -> None:
+    bound = roofline.analyze(product(), "orin-agx").totals["bound_time_s"]
+    assert "rate-infeasible" in codes(roofline.analyze(product(), "orin-agx", rate_per_s=1.01 * M / bound))
+    found = codes(roofline.analyze(product(), "orin-agx", rate_per_s=0.1 * M / bound))
+    assert not found & {"rate-infeasible", "rate-not-excluded"}
+    with pytest.raises(UsageError, match="a rate without a device"):
+        roofline.analyze(product(), rate_per_s=30.0)

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from roofline.cli.options import chosen_format, device_options, merged, model_options, output_options
+from roofline.cli.options import QuantityType, chosen_format, device_options, merged, model_options, output_options
 
 
 @click.command("analyze")
@@ -20,6 +20,8 @@ from roofline.cli.options import chosen_format, device_options, merged, model_op
 @click.option(
     "--levels", is_flag=True, help="Two memory levels: what fits the last-level cache stays there for the next layer."
 )
+@click.option("--rate", "rate_per_s", type=QuantityType("rate"), metavar="30/s",
+              help="Samples arrive at this rate: adds the average power, idle time included.")  # fmt: skip
 @click.option("--tensors", is_flag=True, help="Add type and shape of every tensor (JSON only).")
 @output_options
 def command(

@@ -196,6 +196,8 @@ def _totals(analysis: Analysis, layers: list[dict[str, Any]]) -> dict[str, Any]:
         "power_w": None,
         "power_boundary": None,
         "energy_time_s": None,
+        "rate_per_s": analysis.rate_per_s,
+        "average_power_w": None,
         "time_per_sample_s": None,
         "energy_per_sample_j": None,
         "throughput_per_s": None,
@@ -217,6 +219,8 @@ def _totals(analysis: Analysis, layers: list[dict[str, Any]]) -> dict[str, Any]:
             "throughput_per_s": _ratio(batch, time) if batch else None,
             "limited_by": evaluation.limited_by(0) if time > 0 else None,
         }
+        if analysis.rate_per_s is not None:
+            totals["average_power_w"] = _known(float(evaluation.power_at_rate(analysis.rate_per_s, batch or 1)[0]))
     return totals
 
 
@@ -226,6 +230,8 @@ def _mode(analysis: Analysis, index: int) -> dict[str, Any]:
     mode = evaluation.modes[index]
     time, energy = float(evaluation.time_s[index]), _known(float(evaluation.energy_j[index]))
     power = _known(float(evaluation.power_w[index]))
+    rate = analysis.rate_per_s
+    average = evaluation.power_at_rate(rate, analysis.graph.batch or 1)[index] if rate is not None else np.nan
     return {
         "mode": mode.name,
         "settings": ", ".join(f"{name}={show_knob(name, value)}" for name, value in mode.knobs.items()),
@@ -233,6 +239,7 @@ def _mode(analysis: Analysis, index: int) -> dict[str, Any]:
         "time_s": time,
         "energy_j": energy,
         "power_w": power,
+        "average_power_w": _known(float(average)),
         "power_limited": bool(evaluation.task.is_power_limited(evaluation.power_w)[index]),
         "over_power_limit": bool(evaluation.power_w[index] > evaluation.task.power_limit_w),
         "limited_by": evaluation.limited_by(index),

@@ -68,10 +68,15 @@ def _facts(data: dict[str, Any]) -> Iterator[str]:
     settings = next((m["settings"] for m in data["modes"] if m["mode"] == data["mode"]), "")
     yield f"mode     {data['mode']}" + (f": {settings}" if settings else "")
     yield f"ceilings {'; '.join(filter(None, (peaks, memory)))}"
+    average = (
+        f", {text(totals['average_power_w'], 'W')} on average at {significant(totals['rate_per_s'])}/s"
+        if totals["average_power_w"]
+        else ""
+    )
     power = f", {text(totals['power_w'], 'W')} at the {totals['power_boundary']}" if totals["power_w"] else ""
     yield (
         f"time     roofline {text(totals['roofline_time_s'], 's')}, never below {text(totals['bound_time_s'], 's')}; "
-        f"{text(totals['throughput_per_s'], '/s')}; energy {text(totals['energy_j'], 'J')}{power}"
+        f"{text(totals['throughput_per_s'], '/s')}; energy {text(totals['energy_j'], 'J')}{power}{average}"
     )
 
 
@@ -130,9 +135,11 @@ def operators(op_type: str, pattern: str, nodes: int) -> str:
 
 def mode_table(data: dict[str, Any]) -> Table:
     """Return one row per named mode."""
+    rate = data["totals"]["rate_per_s"]
+    at_rate = (f"at {significant(rate)}/s",) if rate else ()
     return Table(
         title="Power modes",
-        columns=("mode", "time", "energy", "power", "limited by", "bound", "settings"),
+        columns=("mode", "time", "energy", "power", *at_rate, "limited by", "bound", "settings"),
         rows=[
             [
                 mode["mode"] + (" *" if mode["mode"] == data["mode"] else ""),
@@ -140,13 +147,14 @@ def mode_table(data: dict[str, Any]) -> Table:
                 text(mode["energy_j"], "J"),
                 text(mode["power_w"], "W")
                 + (" !" if mode["power_limited"] else " ?" if mode["over_power_limit"] else ""),
+                *([text(mode["average_power_w"], "W")] if at_rate else []),
                 mode["limited_by"] if mode["time_s"] else "-",
                 text(mode["bound_time_s"], "s"),
                 mode["settings"],
             ]
             for mode in data["modes"]
         ],
-        right=_NUMBERS,
+        right=_NUMBERS | frozenset(at_rate),
         footer=_mode_footer(data),
         widest=110,
     )
