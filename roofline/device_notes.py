@@ -46,8 +46,8 @@ def _rate(analysis: Analysis, rate_per_s: float) -> Iterator[Finding]:
         yield Finding(
             code="rate-not-excluded",
             where=f"{name}: {significant(rate_per_s)}/s",
-            message=f"its roofline time of {text(time, 's')} is over the {text(period, 's')} there are for each run; its "
-            "bound is not",
+            message=f"its roofline time of {text(time, 's')} is over the {text(period, 's')} there are for each run; "
+            "its bound is not",
         )
 
 

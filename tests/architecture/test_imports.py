@@ -90,6 +90,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
             "graph",
             "ops",
             "formulas",
+            "selection",
             "symbolic",
             "analysis",
             "counting",
@@ -101,9 +102,15 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
         },
         {"numpy", "rich"},
     ),
-    "cli": ({"", "formulas", "symbolic", "analysis", "choices", "devices", "errors", "export"}, {"click", "rich"}),
+    "cli": (
+        {"", "formulas", "selection", "symbolic", "analysis", "choices", "devices", "errors", "export", "units"},
+        {"click", "rich"},
+    ),
     "__main__": ({"cli"}, set()),
-    "__init__": ({"graph", "ops", "own_ops", "symbolic", "analysis", "devices", "errors", "findings"}, set()),
+    "__init__": (
+        {"graph", "ops", "own_ops", "selection", "symbolic", "analysis", "devices", "errors", "findings"},
+        set(),
+    ),
 }
 FILES = sorted(PACKAGE.rglob("*.py"))
 
