@@ -26,6 +26,7 @@ from roofline.findings import Finding
 
 if TYPE_CHECKING:
     from roofline.analysis import Analysis, analyze
+    from roofline.comparison import Comparison, compare
     from roofline.devices.load import load_device
     from roofline.devices.spec import DeviceSpec
     from roofline.graph.nodes import Node
@@ -39,8 +40,10 @@ __version__ = "0.1.0"
 
 _LAZY = {
     "Analysis": "roofline.analysis",
+    "Comparison": "roofline.comparison",
     "Symbolic": "roofline.symbolic",
     "analyze": "roofline.analysis",
+    "compare": "roofline.comparison",
     "Cost": "roofline.ops.table",
     "Node": "roofline.graph.nodes",
     "cost_of": "roofline.ops.table",
@@ -55,6 +58,7 @@ _LAZY = {
 __all__ = [
     "Analysis",
     "BindingError",
+    "Comparison",
     "Cost",
     "DeviceError",
     "DeviceSpec",
@@ -70,6 +74,7 @@ __all__ = [
     "UnitError",
     "UsageError",
     "analyze",
+    "compare",
     "cost_of",
     "load_device",
     "operator",

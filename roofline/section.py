@@ -31,6 +31,11 @@ class Section:
     def __contains__(self, key: str) -> bool:
         return key in self._data
 
+    def has(self, key: str) -> bool:
+        """Whether an optional key is there; it counts as asked for."""
+        self._asked.add(key)
+        return key in self._data
+
     def close(self) -> None:
         """Raise if a key was never asked for; a near miss is suggested."""
         for key in self._data:
@@ -94,7 +99,7 @@ class Section:
 
     def quantity(self, key: str, dimension: str) -> float:
         """Return the SI value of a quantity with a unit."""
-        return self.parse(self._get(key, str, _MISSING), dimension, key)
+        return self.parse(self._get(key, (str, int, float), _MISSING), dimension, key)
 
     def parse(self, value: Any, dimension: str, key: str) -> float:
         """Return the SI value of `value`, found under `key`."""

@@ -43,6 +43,7 @@ hertz = 1 / second = Hz
 byte = [information] = B
 bit = byte / 8
 flop = [computation] = FLOP
+multiply_accumulate = [multiply_accumulation] = MAC
 clock_cycle = [cycle] = clk
 joule = [energy] = J
 watt = joule / second = W
@@ -52,7 +53,9 @@ volt = [potential] = V
 SI_UNIT = {
     "time": "s",
     "frequency": "Hz",
-    "rate": "/s",
+    "throughput": "1/s",
+    "flops": "FLOP",
+    "macs": "MAC",
     "information": "B",
     "bandwidth": "B/s",
     "compute": "FLOP/s",
@@ -68,7 +71,9 @@ SI_UNIT = {
 COMMON: dict[str, dict[str, int]] = {
     "time": {"s": 0, "ms": -3, "us": -6, "ns": -9},
     "frequency": {"Hz": 0, "kHz": 3, "MHz": 6, "GHz": 9},
-    "rate": {"/s": 0, "k/s": 3, "M/s": 6},
+    "throughput": {"1/s": 0},
+    "flops": {"FLOP": 0, "MFLOP": 6, "GFLOP": 9, "TFLOP": 12},
+    "macs": {"MAC": 0, "MMAC": 6, "GMAC": 9, "TMAC": 12},
     "information": {"B": 0, "KB": 3, "kB": 3, "MB": 6, "GB": 9, "TB": 12},
     "bandwidth": {"B/s": 0, "MB/s": 6, "GB/s": 9, "TB/s": 12},
     "compute": {"FLOP/s": 0, "GFLOP/s": 9, "TFLOP/s": 12},
@@ -111,15 +116,16 @@ def parse(text: object, dimension: str, *, where: str = "") -> float:
         UnitError: no number, no unit, an unknown unit, or one of another dimension.
     """
     unit = SI_UNIT[dimension]
-    wanted = f"a number with a unit of {dimension.replace('_', ' ')}, such as '5 {unit}'"
+    wanted = f"a number with a unit of {dimension.replace('_', ' ')}, such as '5 {unit}'".replace(" 1/", "/")
     match = _QUANTITY.fullmatch(text) if isinstance(text, str) else None
     if match is None or match[2] is None:
         raise UnitError(f"{text!r} is no quantity with a unit", where=where, expected=wanted)
-    exponent = COMMON[dimension].get(match[2])
-    if exponent is None and dimension == "information" and match[2] in BINARY:
-        value = float(match[1]) * BINARY[match[2]]
+    spelling = f"1{match[2]}" if match[2].startswith("/") else match[2]  # "60/s"
+    exponent = COMMON[dimension].get(spelling)
+    if exponent is None and dimension == "information" and spelling in BINARY:
+        value = float(match[1]) * BINARY[spelling]
     elif exponent is None:
-        value = float(match[1]) * _factor(match[2], unit, text, wanted, where)
+        value = float(match[1]) * _factor(spelling, unit, text, wanted, where)
     elif "e" in match[1].lower():
         value = float(match[1]) * 10.0**exponent
     else:

@@ -37,6 +37,10 @@ def test_binary_spellings_agree_with_pint(spelling: str) -> None:
         ("275 TFLOP/s", "compute", 275e12),
         ("8 bit", "information", 1.0),
         ("5 watt", "power", 5.0),
+        ("60/s", "throughput", 60.0),
+        ("60 / min", "throughput", 1.0),
+        ("2.5 GMAC", "macs", 2.5e9),
+        ("3 TFLOP", "flops", 3e12),
     ],
 )
 def test_quantities(text: str, dimension: str, value: float) -> None:
@@ -50,6 +54,7 @@ def test_quantities(text: str, dimension: str, value: float) -> None:
         ("5 GHz", "bandwidth"), ("5 GB/s", "frequency"), ("5 TFLOP/s", "bandwidth"), ("5 Gb", "bandwidth"),
         ("1e999 Hz", "frequency"), ("5 MHz; rm -rf", "frequency"), ("5 __import__('os')", "frequency"),
         ("nan Hz", "frequency"), ("1,5 MHz", "frequency"), ("5 TOPS", "compute"),
+        ("5 GMAC", "flops"), ("5 GFLOP", "macs"), ("5 GFLOP/s", "flops"), ("60/m", "throughput"), ("/s", "throughput"),
     ],
 )  # fmt: skip
 def test_what_is_refused(text: object, dimension: str) -> None:

@@ -16,6 +16,7 @@ from roofline.errors import RooflineError, one_line
 _COMMANDS = {
     "analyze": ("roofline.cli.analyze", "Count a model, and put it on the rooflines of a device."),
     "select": ("roofline.cli.select", "The power mode that costs least energy without losing latency."),
+    "compare": ("roofline.cli.compare", "Two models, precisions, modes or devices side by side."),
     "formula": ("roofline.cli.formula", "FLOPs and bytes as formulas in the free dimensions."),
     "devices": ("roofline.cli.devices", "List, show and check devices."),
 }

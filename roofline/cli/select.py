@@ -39,7 +39,7 @@ from roofline.cli.options import (
     "--max-power", type=QuantityType("power"), metavar="30W", help="Limit on the power (the average one with --rate)."
 )
 @click.option("--max-energy", type=QuantityType("energy"), metavar="1J", help="Limit on the energy of one run.")
-@click.option("--min-throughput", type=QuantityType("rate"), metavar="60/s", help="Samples per second, at least.")
+@click.option("--min-throughput", type=QuantityType("throughput"), metavar="60/s", help="Samples per second, at least.")
 @click.option(
     "--objective", metavar="O", help="energy (default), energy-delay, time, or power (the default with --rate)."
 )
@@ -49,7 +49,7 @@ from roofline.cli.options import (
 @click.option(
     "--rate",
     "rate_per_s",
-    type=QuantityType("rate"),
+    type=QuantityType("throughput"),
     metavar="30/s",
     help="Samples arrive at this rate: least average power, idle time included.",
 )

@@ -61,7 +61,7 @@ def changed(path: str, value: Any) -> dict[str, Any]:
         ("memory/dram/bus/source", [], "memory.dram.bus.source", "without a source"),
         ("memory/dram/bus/source", ["HEARSAY"], "memory.dram.bus.source", "'HEARSAY' is not explained"),
         ("memory/dram/bus/kind", "guessed", "memory.dram.bus.kind", "none of datasheet, measured, derived, fitted"),
-        ("memory/dram/bus/value", 32, "memory.dram.bus.value", "expected text"),
+        ("memory/dram/bus/value", 32, "memory.dram.bus.value", "no quantity with a unit"),
         ("memory/dram/bus/value", "32", "memory.dram.bus.value", "no quantity with a unit"),
         ("memory/dram/bus/value", "32 GHz", "memory.dram.bus.value", "unit that does not fit"),
         ("memory/dram/bus/value", "-32 B", "memory.dram.bus.value", "negative"),
