@@ -77,6 +77,7 @@ def build(data: Any, where: str) -> DeviceSpec:
         conflicts=top.texts("conflicts", []),
         unknown=top.texts("unknown", []),
         sources=MappingProxyType(sources),
+        total_rails=reader.total_rails,
     )
     top.text("soc", "")
     top.close()

@@ -34,6 +34,8 @@ class DeviceReader:
     def __init__(self, sources: dict[str, str]) -> None:
         self._sources = sources
         self._cited: set[str] = set()
+        self.total_rails: tuple[str, ...] = ()
+        """The rails that add up to the module's power; read by `power`."""
 
     def origin(self, section: Section) -> Origin:
         """Read ``kind``, ``source``, ``formula`` and ``note``; the first two are compulsory."""
@@ -201,7 +203,7 @@ class DeviceReader:
         limit = self.number(power.section("limit"), "power") if "limit" in power else None
         if "rails" in power:
             rails = power.section("rails")
-            rails.texts("total")
+            self.total_rails = rails.texts("total")
             self._cited.update(rails.texts("source"))
             rails.text("note", "")
             rails.close()

@@ -17,6 +17,8 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "errors": (set(), set()),
     "findings": (set(), set()),
     "cache": (set(), set()),
+    "files": ({"errors"}, set()),
+    "measured": ({"devices", "errors", "files", "findings", "units"}, {"numpy"}),
     "units": ({"errors"}, {"pint"}),
     "plugins": ({"errors"}, set()),
     "strict_yaml": ({"cache", "errors"}, {"yaml"}),
@@ -96,7 +98,10 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
         },
         {"numpy", "rich"},
     ),
-    "cli": ({"", "formulas", "symbolic", "analysis", "choices", "devices", "errors", "export"}, {"click", "rich"}),
+    "cli": (
+        {"", "formulas", "symbolic", "analysis", "choices", "devices", "errors", "export", "files", "measured"},
+        {"click", "rich"},
+    ),
     "__main__": ({"cli"}, set()),
     "__init__": ({"graph", "ops", "own_ops", "symbolic", "analysis", "devices", "errors", "findings"}, set()),
 }
