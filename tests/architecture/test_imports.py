@@ -18,7 +18,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "findings": (set(), set()),
     "cache": (set(), set()),
     "files": ({"errors"}, set()),
-    "measured": ({"devices", "errors", "files", "findings", "units"}, {"numpy"}),
+    "measured": ({"analysis", "devices", "errors", "files", "findings", "units"}, {"numpy"}),
     "units": ({"errors"}, {"pint"}),
     "plugins": ({"errors"}, set()),
     "strict_yaml": ({"cache", "errors"}, {"yaml"}),
