@@ -59,7 +59,7 @@ def command(
     written unless everything can be read.
 
     \b
-    roofline import trtexec times.json profile.json layers.json --workload resnet50 --device orin-agx --mode 30W -o r.csv
+    roofline import trtexec times.json profile.json --workload resnet50 --device orin-agx --mode 30W -o r.csv
     roofline import tegrastats log.txt --workload resnet50 --device orin-agx --window 5..35 --iterations 900 -o p.csv
     """
     from roofline.cli.output import log
@@ -95,7 +95,8 @@ def options_of(model: str | None, **given: Any) -> Options:
     if device is not None and mode:
         mode = find_mode(device, mode).name
     workload = given["workload"] or (Path(model).stem if model else "")
-    template = Measurement(**{name: given[name] or "" for name in _TEXTS if name != "workload"}, workload=workload)
+    texts: dict[str, Any] = {name: given[name] or "" for name in _TEXTS}
+    template = Measurement(**{**texts, "workload": workload})
     window = None
     if given["window"]:
         start, dots, end = given["window"].partition("..")

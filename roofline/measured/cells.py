@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from decimal import Decimal
 from typing import Any
 
 from roofline.errors import MeasurementError
@@ -118,14 +119,4 @@ def show(value: Any, column: Column) -> str:
         return f"'{text}" if _FORMULA.match(text) else text
     if column.kind == "count":
         return str(int(value))
-    return _shortest(float(value), column.exponent)
-
-
-def _shortest(value: float, exponent: int) -> str:
-    """Return `value` over a power of ten in as few digits as give `value` back."""
-    for digits in range(6, 18):
-        text = f"{value / 10.0**exponent:.{digits}g}"
-        if in_si(text, exponent) == value:
-            break
-    number = float(text)
-    return str(int(number)) if number == int(number) and abs(number) < 1e15 else text
+    return f"{Decimal(repr(float(value))).scaleb(-column.exponent).normalize():f}"  # shifts the point, rounds nothing

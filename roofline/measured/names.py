@@ -46,7 +46,7 @@ def metadata_nodes(metadata: str) -> tuple[str, ...]:
 def take_apart(name: str) -> LayerName:
     """Return what a runtime's name of a layer says. The plain name itself is among the nodes."""
     name = _REPEAT.sub("", name.strip())
-    if _OWN.match(name) and " + " not in name:
+    if _OWN.match(name) and (name.startswith("Reformatting") or " + " not in name):
         return LayerName(is_own=True)
     region = _REGION.fullmatch(name)
     if region:

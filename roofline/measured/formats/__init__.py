@@ -7,6 +7,7 @@ from importlib import import_module
 from pathlib import Path
 
 from roofline.measured.formats.common import Imported, Options
+from roofline.measured.record import Measurement
 
 FORMATS = {
     "trtexec": "TensorRT's trtexec: --exportTimes, --exportProfile, --exportLayerInfo",
@@ -35,4 +36,10 @@ def import_files(form: str, paths: Sequence[str | Path], options: Options) -> Im
     """
     module = import_module(f"roofline.measured.formats.{'plain_csv' if form == 'csv' else form}")
     found: Imported = module.read([str(path) for path in paths], options)
-    return found
+    return found._replace(rows=tuple(_rounded(row) for row in found.rows))
+
+
+def _rounded(row: Measurement) -> Measurement:
+    """Return a row with 12 significant digits: more than any clock or meter has, and none of the arithmetic's dust."""
+    values = (float(f"{value:.12g}") if isinstance(value, float) else value for value in row)
+    return Measurement(*values)  # type: ignore[arg-type]  # each field as it was

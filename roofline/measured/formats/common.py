@@ -82,7 +82,7 @@ def read_json(path: str, what: str) -> Any:
     try:
         return json.loads(text, strict=False)
     except json.JSONDecodeError as error:
-        cut = error.pos >= len(text.rstrip()) - 1
+        cut = error.pos > 0 and error.pos >= len(text.rstrip()) - 1
         problem = "the file ends too early" if cut else f"no valid JSON: {error.msg}"
         raise MeasurementError(problem, where=f"{path}: line {error.lineno}", expected=what) from None
     except RecursionError:

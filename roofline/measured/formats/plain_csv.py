@@ -73,5 +73,7 @@ def _converted(ours: str, text: str, unit: str, where: str) -> str:
 
 
 def _filled(row: Measurement, template: Measurement) -> Measurement:
+    if template.device:  # a device that is asked for overrules free text
+        row = row._replace(device=template.device)
     empty = {name for name, value in zip(row._fields, row) if value in (None, "", ())}
     return row._replace(**{name: getattr(template, name) for name in empty})
