@@ -120,12 +120,12 @@ def test_energy_far_from_power_times_time_is_said() -> None:
 
 
 def test_median_and_tail_the_wrong_way_round() -> None:
-    with pytest.raises(MeasurementError, match="latency_p50_ms and latency_p99_ms.*swapped"):
+    with pytest.raises(MeasurementError, match=r"latency_p50_ms and latency_p99_ms.*swapped"):
         parse_table("workload,latency_ms,latency_p50_ms,latency_p99_ms\nx,2,3,1\n", "m.csv")
 
 
 def test_words_of_a_closed_list() -> None:
-    with pytest.raises(MeasurementError, match="column clocks: 'pinned' is none.*expected locked or stock"):
+    with pytest.raises(MeasurementError, match=r"column clocks: 'pinned' is none.*expected locked or stock"):
         parse_table("workload,latency_ms,clocks\nx,2,pinned\n", "m.csv")
 
 
