@@ -93,9 +93,10 @@ def join_layers(rows: Iterable[Measurement], analysis: Analysis, where: str = "m
     blocks = _blocks(rows, found, graph)
     if not blocks:
         names = ", ".join(count.node.label for count in analysis.counts if count.status == "counted")
+        first = next((row for row, is_own in zip(rows, own) if not is_own), rows[0])
         raise MeasurementError(
-            f"not one of {len(rows)} layers is in the model; the first is {rows[0].layer!r}",
-            where=f"{where}: row {rows[0].line}, column layer" if rows[0].line else where,
+            f"not one of {len(rows)} layers is in the model; the first is {first.layer!r}",
+            where=f"{where}: row {first.line}, column layer" if first.line else where,
             expected=f"layers of {analysis.graph.path}: {names[:80]}...",
             hint="is it the model that ran?",
         )

@@ -169,7 +169,7 @@ HEAVY = {"onnx", "sympy", "pint", "matplotlib", "plotly", "scipy", "onnx_ir"}
 
 
 def test_help_loads_nothing_heavy() -> None:
-    for arguments in (["--help"], ["analyze", "--help"], ["devices", "--help"], ["--version"]):
+    for arguments in (["--help"], ["analyze", "--help"], ["devices", "--help"], ["import", "--help"], ["--version"]):
         code = f"from roofline.cli.main import main; assert main({arguments!r}) == 0"
         assert not loaded_by(code) & HEAVY, arguments
 

@@ -25,7 +25,8 @@ def test_a_run_becomes_a_table(tmp_path: Path, capsys: pytest.CaptureFixture[str
     out_file = tmp_path / "run.csv"
     code, out, err = run(
         capsys, "trtexec", DATA / "trt_times.json", DATA / "trt_profile.json", "--workload", "net",
-        "--device", "agx-orin", "--mode", "30W,gpu_freq=816MHz", "--batch", 4, "--precision", "fp16", "--clocks", "locked", "-o", out_file,
+        "--device", "agx-orin", "--mode", "30W,gpu_freq=816MHz",
+        "--batch", 4, "--precision", "fp16", "--clocks", "locked", "-o", out_file,
     )  # fmt: skip
     assert (code, err) == (0, "")
     assert out.splitlines()[0] == f"net: 1 row of whole runs, 4 of layers, written to {out_file}"
