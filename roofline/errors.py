@@ -96,6 +96,10 @@ class UnitError(RooflineError, ValueError):
     """A quantity without a unit, or with a unit of another dimension."""
 
 
+class MeasurementError(RooflineError, ValueError):
+    """A measured run cannot be read or does not fit; `where` holds the file, and the row where there is one."""
+
+
 class GateError(RooflineError, ValueError):
     """A check that the user asked for is not met (`--strict`, a budget, no feasible mode)."""
 

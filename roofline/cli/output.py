@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
-from roofline.errors import RooflineError, one_line
+from roofline.errors import one_line
 from roofline.export.tables import Table, markdown, plain, rich_table
+from roofline.files import write_whole
 
 
 def write(text: str, output: str | None) -> None:
@@ -19,24 +18,7 @@ def write(text: str, output: str | None) -> None:
     if output is None or output == "-":
         sys.stdout.write(text)
         return
-    path = Path(output)
-    try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    except OSError as error:
-        raise RooflineError(f"cannot write: {error.strerror}", where=output, hint="does the folder exist?") from None
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
-            file.write(text)
-        umask = os.umask(0)
-        os.umask(umask)
-        Path(temporary).chmod(0o666 & ~umask)
-        Path(temporary).replace(path)
-    except OSError as error:
-        Path(temporary).unlink(missing_ok=True)
-        raise RooflineError(f"cannot write: {error.strerror}", where=output) from None
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    write_whole(text, output)
 
 
 def log(verbose: int) -> None:

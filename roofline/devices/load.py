@@ -86,6 +86,7 @@ def build(data: Any, where: str, variant: str = "") -> tuple[DeviceSpec, set[str
         conflicts=top.texts("conflicts", []),
         unknown=top.texts("unknown", []),
         sources=MappingProxyType(sources),
+        total_rails=power.total_rails,
     )
     top.text("soc", "")
     top.close()

@@ -21,6 +21,8 @@ class Power(NamedTuple):
     idle: tuple[Idle, ...] = ()
     idle_models: tuple[IdleModel, ...] = ()
     voltage: Voltage | None = None
+    total_rails: tuple[str, ...] = ()
+    """The rails that add up to the module's power."""
 
 
 class PowerReader:
@@ -38,9 +40,10 @@ class PowerReader:
             return Power()
         power = top.section("power")
         limit = self._reader.number(power.section("limit"), "power") if "limit" in power else None
+        total: tuple[str, ...] = ()
         if "rails" in power:
             rails = power.section("rails")
-            rails.texts("total")
+            total = rails.texts("total")
             self._reader.cited.update(rails.texts("source"))
             rails.text("note", "")
             rails.close()
@@ -53,7 +56,7 @@ class PowerReader:
         models = tuple(self._idle_model(row) for row in power.rows("idle_models"))
         voltage = self._voltage(power.section("voltage")) if "voltage" in power else None
         power.close()
-        return Power(limit, tuple(idle), models, voltage)
+        return Power(limit, tuple(idle), models, voltage, total)
 
     def _idle(self, row: Section, modes: list[str]) -> Idle:
         mode = row.text("mode")

@@ -183,6 +183,8 @@ class DeviceSpec(NamedTuple):
     conflicts: tuple[str, ...]
     unknown: tuple[str, ...]
     sources: Mapping[str, str]
+    total_rails: tuple[str, ...] = ()
+    """The power rails whose sum is the module's power; empty where the file does not say."""
 
     @property
     def grid_size(self) -> int:

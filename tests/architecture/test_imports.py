@@ -17,6 +17,8 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "errors": (set(), set()),
     "findings": (set(), set()),
     "cache": (set(), set()),
+    "files": ({"errors"}, set()),
+    "measured": ({"analysis", "devices", "errors", "files", "findings", "units"}, {"numpy"}),
     "units": ({"errors"}, {"pint"}),
     "plugins": ({"errors"}, set()),
     "strict_yaml": ({"cache", "errors"}, {"yaml"}),
@@ -112,7 +114,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "cli": (
         {
             *("", "budget", "comparison", "formulas", "selection", "symbolic", "analysis", "choices", "devices"),
-            *("errors", "export", "units"),
+            *("errors", "export", "files", "measured", "units"),
         },
         {"click", "rich"},
     ),
@@ -174,7 +176,7 @@ HEAVY = {"onnx", "sympy", "pint", "matplotlib", "plotly", "scipy", "onnx_ir"}
 
 
 def test_help_loads_nothing_heavy() -> None:
-    for arguments in (["--help"], ["analyze", "--help"], ["devices", "--help"], ["--version"]):
+    for arguments in (["--help"], ["analyze", "--help"], ["devices", "--help"], ["import", "--help"], ["--version"]):
         code = f"from roofline.cli.main import main; assert main({arguments!r}) == 0"
         assert not loaded_by(code) & HEAVY, arguments
 

@@ -1,0 +1,87 @@
+"""jetson-stats: the CSV that its logger writes from ``jtop.stats``.
+
+Grammar (https://rnext.it/jetson_stats/reference/jtop.html, ``jtop.stats``): columns ``time``, ``uptime``, ``CPU1``...,
+``GPU``, ``Temp X``, ``Power X`` per rail and ``Power TOT`` in mW, ``jetson_clocks`` (ON, OFF, inactive), ``nvp
+model``. Before version 4 the power is in ``power cur``. ``Power TOT`` is not the module's power on every board: on AGX
+Orin it counts VDDQ twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from roofline.errors import MeasurementError
+from roofline.findings import Finding
+from roofline.measured.formats.common import Imported, Options, base_row, csv_below, number, only_file
+from roofline.measured.formats.samples import Sample, cut, module_power, power_row
+from roofline.measured.record import Measurement
+from roofline.measured.table import read_text
+
+WHAT = "the CSV of a jtop logger: a header with time and 'Power TOT' or 'power cur'"
+_TOTALS = ("Power TOT", "power cur")
+
+
+def read(paths: Sequence[str], options: Options) -> Imported:
+    """Return one row: the module's mean power in the window; with ``--iterations N``, time and energy of one run."""
+    path = only_file(paths, "jtop")
+    lines = list(csv_below(read_text(path), path, ("time",), WHAT))
+    if not lines:
+        raise MeasurementError("no samples", where=path, expected=WHAT)
+    columns = lines[0][1]
+    device = options.device
+    by_rail = device is not None and device.total_rails and all(f"Power {r}" in columns for r in device.total_rails)
+    total = next((name for name in _TOTALS if name in columns), None)
+    if not by_rail and total is None:
+        raise MeasurementError("no power in it", where=f"{path}: header", expected=WHAT)
+    samples = [_sample(line, row, path) for line, row in lines]
+    window = cut(samples, options, path)
+    findings: list[Finding] = []
+    if by_rail:
+        power_w, note = module_power(window, device, path)
+    else:
+        assert total is not None
+        power_w, note = sum(s.rails_w[total] for s in window.samples) / len(window.samples), f"mean of {total!r}"
+        message = f"{total!r} is the sum that jtop makes; on some boards it counts a rail twice"
+        findings.append(Finding("jtop-total", path, message, "--device ID adds up the rails as the device file says"))
+    inside = {sample.line for sample in window.samples}
+    row = _state(base_row(options, paths, "jtop"), [row for line, row in lines if line in inside], path)
+    found = power_row(row, window, power_w, options, note, path)
+    return Imported(found.rows, (*findings, *found.findings))
+
+
+def _sample(line: int, row: Mapping[str, str], path: str) -> Sample:
+    place = f"{path}: row {line}"
+    try:
+        when = datetime.fromisoformat(row["time"].strip())
+    except ValueError:
+        raise MeasurementError(
+            f"{row['time']!r} is no time", where=f"{place}, column time", expected="2026-08-24 11:19:00.123456"
+        ) from None
+    rails: dict[str, float] = {}
+    for name, text in row.items():
+        if name in _TOTALS or name.startswith("Power "):
+            value = number(text, f"{place}, column {name}")
+            if value < 0:
+                raise MeasurementError(f"{text} mW is negative", where=f"{place}, column {name}")
+            rails[name if name in _TOTALS else name.removeprefix("Power ")] = value * 1e-3
+    return Sample(line, when, rails)
+
+
+def _state(row: Measurement, rows: Sequence[Mapping[str, str]], path: str) -> Measurement:
+    """Return the row with power mode and clock state from the log; raise where the options say otherwise."""
+    modes = {text.strip() for line in rows if (text := line.get("nvp model", "")).strip()}
+    states = {text.strip().upper() for line in rows if (text := line.get("jetson_clocks", "")).strip()}
+    if len(modes) > 1 or len(states) > 1:
+        both = ", ".join(sorted(modes if len(modes) > 1 else states))
+        raise MeasurementError(f"the board changed while it was logged: {both}", where=path, expected="one power mode",
+                               hint="--window START..END takes a part of the log")  # fmt: skip
+    if modes and not row.power_mode:
+        row = row._replace(power_mode=modes.pop())
+    if states & {"ON", "OFF", "TRUE", "FALSE"}:
+        state = "locked" if states & {"ON", "TRUE"} else "stock"
+        if row.clocks and row.clocks != state:
+            raise MeasurementError(f"the log says that clocks were {state}", where=f"{path}: column jetson_clocks",
+                                   expected=f"--clocks {state}")  # fmt: skip
+        row = row._replace(clocks=state)
+    return row

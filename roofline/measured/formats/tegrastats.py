@@ -1,0 +1,106 @@
+"""tegrastats: one line of text for each sample.
+
+Grammar
+(https://docs.nvidia.com/jetson/archives/r36.4/DeveloperGuide/AT/JetsonLinuxDevelopmentTools/TegrastatsUtility.html):
+``08-24-2026 11:19:00 RAM 3172/6284MB ... CPU [6%@1510,off,...] EMC_FREQ 10%@2133 GR3D_FREQ 50%@[1300,1300] ...
+VDD_GPU_SOC 4994mW/4994mW ...``. The date is missing in older releases, and so is ``mW``; rails are now/average since
+the start (and largest, in newer ones); EMC_FREQ and the GPU's clock are there for root only. Clocks are whole MHz.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import datetime
+
+from roofline.errors import MeasurementError
+from roofline.findings import Finding
+from roofline.measured.formats.common import Imported, Options, base_row, noted, only_file
+from roofline.measured.formats.samples import Sample, cut, module_power, power_row, settable
+from roofline.measured.record import Measurement
+from roofline.measured.table import read_text
+
+WHAT = "the log of tegrastats (sudo tegrastats --interval 100 --logfile FILE)"
+_DATE = re.compile(r"\s*(\d{2}-\d{2}-\d{4} \d{2}:\d{2}:\d{2})")
+_RAIL = re.compile(r"(?<!\S)([A-Za-z][A-Za-z0-9_]*) (-?\d+)(mW)?/-?\d+(?:mW)?(?:/-?\d+(?:mW)?)?(?!\S)")
+_GPU = re.compile(r"GR3D_FREQ (\d+)%@\[?(\d+)")
+_EMC = re.compile(r"EMC_FREQ (\d+)%@(\d+)")
+_CPU = re.compile(r"CPU \[([^\]]*)\]")
+
+
+def read(paths: Sequence[str], options: Options) -> Imported:
+    """Return one row: the module's mean power in the window; with ``--iterations N``, time and energy of one run.
+
+    Clocks are those of the log where it has them and the device file tells their exact values.
+    """
+    path = only_file(paths, "tegrastats")
+    lines = [(at, line) for at, line in enumerate(read_text(path).splitlines(), 1) if "RAM " in line or "mW/" in line]
+    samples = [_sample(at, line, path) for at, line in lines]
+    if not samples:
+        raise MeasurementError("no line of tegrastats in it", where=path, expected=WHAT)
+    window = cut(samples, options, path)
+    power_w, note = module_power(window, options.device, path)
+    inside = {sample.line for sample in window.samples}
+    row, findings = _clocks(
+        base_row(options, paths, "tegrastats"), [t for at, t in lines if at in inside], options, path
+    )
+    found = power_row(row, window, power_w, options, note, path)
+    return Imported(found.rows, (*findings, *found.findings))
+
+
+def _sample(line: int, text: str, path: str) -> Sample:
+    date = _DATE.match(text)
+    try:
+        when = datetime.strptime(date[1], "%m-%d-%Y %H:%M:%S") if date else None
+    except ValueError:
+        raise MeasurementError(f"{date[1] if date else ''!r} is no date", where=f"{path}: row {line}") from None
+    rails: dict[str, float] = {}
+    for name, now, _ in _RAIL.findall(text):
+        if name == "NC":  # a channel of the meter that is not connected
+            continue
+        if int(now) < 0:
+            raise MeasurementError(f"{now} mW is negative", where=f"{path}: row {line}, rail {name}")
+        rails[name] = int(now) * 1e-3
+    return Sample(line, when, rails)
+
+
+def _clocks(row: Measurement, texts: Sequence[str], options: Options, path: str) -> tuple[Measurement, list[Finding]]:
+    """Return the row with the clocks that hold through the window, and what is unknown about them."""
+    findings = []
+    cpus = [_cpu(text) for text in texts]
+    cores = {len(clocks) for clocks in cpus}
+    if row.cpu_cores is None and len(cores) == 1 and cores != {0}:
+        row = row._replace(cpu_cores=cores.pop())
+    seen = {
+        "gpu_freq": [int(m[2]) for text in texts if (m := _GPU.search(text)) and (int(m[1]) > 0 or len(texts) == 1)],
+        "mem_freq": [int(m[2]) for text in texts if (m := _EMC.search(text))],
+        "cpu_freq": [clock for clocks in cpus for clock in clocks],
+    }
+    for knob, clocks in seen.items():
+        field = f"{knob}_hz"
+        if not clocks:
+            if knob == "mem_freq":
+                message = "the memory's clock is not in the log: tegrastats prints it for root only"
+                findings.append(Finding("memory-clock-unknown", path, message, "sudo tegrastats"))
+            continue
+        if max(clocks) - min(clocks) > 1:
+            message = f"{knob} moved between {min(clocks)} and {max(clocks)} MHz: left open"
+            findings.append(Finding("clock-moved", path, message, "sudo jetson_clocks holds it"))
+            row = row._replace(clocks=row.clocks or "stock") if knob != "cpu_freq" else row
+        elif getattr(row, field) is None:
+            exact = settable(options.device, knob, max(clocks))
+            if exact is None:
+                row = noted(row, f"{knob} {max(clocks)} MHz, rounded down")
+                message = f"the log says {max(clocks)} MHz, a rounded figure: left open"
+                findings.append(
+                    Finding("clock-rounded", f"{path}: {knob}", message, "--device ID tells the exact clock")
+                )
+            else:
+                row = row._replace(**{field: exact})  # type: ignore[arg-type]  # a clock of `Measurement`
+    return row, findings
+
+
+def _cpu(text: str) -> list[int]:
+    """Return the clocks of the cores that are on."""
+    found = _CPU.search(text)
+    return [int(core.partition("@")[2]) for core in found[1].split(",") if "@" in core] if found else []
