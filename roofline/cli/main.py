@@ -16,7 +16,7 @@ from roofline.errors import RooflineError, one_line
 _COMMANDS = {
     "analyze": ("roofline.cli.analyze", "Count a model, and put it on the rooflines of a device."),
     "formula": ("roofline.cli.formula", "FLOPs and bytes as formulas in the free dimensions."),
-    "devices": ("roofline.cli.devices", "List, show and check devices."),
+    "devices": ("roofline.cli.devices", "List, show and check devices; exchange power modes with nvpmodel.conf."),
 }
 ISSUES = "please report it, with --debug's output, at the project's issue tracker"
 

@@ -31,7 +31,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "precision": ({"graph.nodes"}, set()),
     "counting": ({"graph.nodes", "ops", "precision"}, set()),
     "workload": ({"counting", "ops"}, {"numpy"}),
-    "devices": ({"errors", "section", "strict_yaml", "units"}, {"numpy"}),
+    "devices": ({"errors", "findings", "section", "strict_yaml", "units"}, {"numpy"}),
     "model": (set(), {"numpy"}),
     "evaluate": ({"devices", "model", "workload"}, {"numpy"}),
     "notes": ({"training", "counting", "analysis", "findings", "model", "units"}, {"numpy"}),
