@@ -55,6 +55,11 @@ def load_file(path: Path) -> Any:
 
 def loads(text: str, where: str) -> Any:
     """Return the content of YAML `text`; `where` names it in errors."""
+    return _value(compose(text, where), where, set(), 0)
+
+
+def compose(text: str, where: str) -> Any:
+    """Return YAML `text` as PyYAML's nodes, which know their places in it; `where` names it in errors."""
     import yaml  # late: a parsed file comes from the cache, and this import is most of the cost
 
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -69,7 +74,7 @@ def loads(text: str, where: str) -> Any:
         raise SpecError("nested too deeply", where=where) from None
     if root is None:
         raise SpecError("the file is empty", where=where)
-    return _value(root, where, set(), 0)
+    return root
 
 
 def _value(node: Any, where: str, seen: set[int], depth: int) -> Any:

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import click
 
+from roofline.cli import nvpmodel
 from roofline.cli.options import chosen_format, output_options
 
 
 @click.group("devices")
 def command() -> None:
-    """List, show and check devices."""
+    """List, show and check devices; exchange power modes with nvpmodel.conf."""
 
 
 @command.command("list")
@@ -74,3 +75,7 @@ def check(files: tuple[str, ...], debug: bool) -> int:
         else:
             click.echo(f"{name}: ok, {len(spec.modes)} modes, {len(spec.sources)} sources")
     return 1 if failed else 0
+
+
+command.add_command(nvpmodel.import_)
+command.add_command(nvpmodel.export)

@@ -19,7 +19,7 @@ _COMMANDS = {
     "compare": ("roofline.cli.compare", "Two models, precisions, modes or devices side by side."),
     "formula": ("roofline.cli.formula", "FLOPs and bytes as formulas in the free dimensions."),
     "import": ("roofline.cli.imports", "Read measured runs out of other tools' files into one table."),
-    "devices": ("roofline.cli.devices", "List, show and check devices."),
+    "devices": ("roofline.cli.devices", "List, show and check devices; exchange power modes with nvpmodel.conf."),
 }
 ISSUES = "please report it, with --debug's output, at the project's issue tracker"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,6 +16,9 @@ from roofline.cli.options import (
     model_options,
     output_options,
 )
+
+if TYPE_CHECKING:
+    from roofline.selection.answer import Selection
 
 
 @click.command("select")
@@ -55,10 +58,14 @@ from roofline.cli.options import (
 )
 @click.option("--current", metavar="MODE", help="The mode the device is in. Default: its default mode.")
 @click.option("--allow-power-limited", is_flag=True, help="Also take modes that need more than the module can take.")
+@click.option("--emit", type=click.Choice(("nvpmodel",)), help="Write the chosen mode as an nvpmodel.conf instead.")
+@click.option("--base", metavar="FILE", help="The board's own nvpmodel.conf, to which --emit adds the mode.")
+@click.option("--emit-name", default="ROOFLINE", show_default=True, metavar="NAME", help="Name of the emitted mode.")
 @output_options
 def command(
     model: str, bind: tuple[Any, ...], shapes: tuple[Any, ...], strict: bool, mode: str | None,
     max_latency: float | None, max_power: float | None, max_energy: float | None, min_throughput: float | None,
+    emit: str | None, base: str | None, emit_name: str,
     format_: str | None, output: str | None, quiet: bool, verbose: int, debug: bool, **options: Any,
 ) -> int:  # fmt: skip
     """Choose the power mode in which MODEL costs least energy without losing latency.
@@ -67,6 +74,7 @@ def command(
     roofline select resnet50.onnx --device orin-agx
     roofline select resnet50.onnx --device orin-agx --grid full --slack 5% --max-power 30W
     roofline select detector.onnx --device orin-agx --rate 30/s --batch 1,2,4
+    roofline select model.onnx --device orin-agx --grid full --emit nvpmodel --base /etc/nvpmodel.conf > new.conf
     """
     from roofline.choices import loose
     from roofline.cli.output import log, write_blocks, write_data
@@ -75,7 +83,11 @@ def command(
     from roofline.selection.select import select
 
     log(verbose)
-    form = chosen_format(format_, output)
+    form = chosen_format(format_, output) if emit is None else "table"
+    if base is not None and emit is None:
+        raise click.UsageError("--base goes with --emit nvpmodel")
+    if emit is not None and format_ is not None:
+        raise click.UsageError("--emit writes a configuration, so --format has no place here")
     if mode is not None:
         raise click.UsageError("--mode has no place here: the mode is what is chosen; --current says where you are")
     answer = select(
@@ -84,7 +96,9 @@ def command(
     )  # fmt: skip
     gate = GateError(f"no feasible mode: {answer.reason}", where=answer.device.id) if answer.choice is None else None
     gate = gate or (loose(answer.findings, answer.analysis.graph.path) if strict else None)
-    if form == "json":
+    if emit is not None and answer.choice is not None:
+        _emit(answer, base, emit_name, output, quiet)
+    elif form == "json":
         write_data(answer.to_dict(), form, output, gate)
     elif form == "csv":
         from roofline.cli.output import write
@@ -96,3 +110,30 @@ def command(
     if gate is not None:
         raise gate
     return 0
+
+
+def _emit(answer: Selection, base: str | None, name: str, output: str | None, quiet: bool) -> None:
+    """Write the chosen mode as a configuration: that alone to stdout, everything else to stderr."""
+    from pathlib import Path
+
+    from roofline.cli.output import write
+    from roofline.devices.nvpmodel.conf import read_conf
+    from roofline.devices.nvpmodel.emit import emit_mode
+    from roofline.devices.nvpmodel.fragment import emit_fragment
+    from roofline.errors import one_line
+    from roofline.selection.words import verdict
+
+    assert answer.choice is not None
+    said = [verdict(answer)]
+    if base is None:
+        write(emit_fragment(answer.device, answer.choice.mode.knobs, name=name), output)
+        said.append("NOT INSTALLABLE BY ITSELF: give the board's own file, --base /etc/nvpmodel.conf")
+    else:
+        content = "".join(read_conf(Path(base)).lines)
+        file = output if output not in (None, "-") else ""
+        made = emit_mode(content, answer.device, answer.choice.mode.knobs, name=name, where=base, file=file or "")
+        write(made.conf, output)
+        said += ["To apply it:", *(f"  {line}" for line in made.apply)]
+        said += ["To undo it:", *(f"  {line}" for line in made.undo)]
+        said += [f"- {f.code}  {f.where}: {f.message}" for f in (*made.findings, *answer.findings)] if not quiet else []
+    click.echo("\n".join(one_line(line) for line in said), err=True)

@@ -82,13 +82,22 @@ def _settable(knob: Knob, text: str, where: str) -> float:
         value = float(text)
     else:
         raise DeviceError(f"{text!r} is no count", where=f"{where}: {knob.name}")
+    return settable(knob, value, where, text)
+
+
+def settable(knob: Knob, value: float, where: str = "", shown: str = "") -> float:
+    """Return the value of the knob that equals `value` but for rounding.
+
+    Raises:
+        DeviceError: there is none; the message names both neighbours.
+    """
     place = bisect_left(knob.values, value)
-    for near in knob.values[max(0, place - 1) : place + 1]:
+    neighbours = knob.values[max(0, place - 1) : place + 1]
+    for near in neighbours:
         if abs(near - value) <= 1e-6 * near:
             return near
-    neighbours = knob.values[max(0, place - 1) : place + 1]
     raise DeviceError(
-        f"{knob.name} cannot be set to {text}",
+        f"{knob.name} cannot be set to {shown or show_knob(knob.name, value)}",
         where=where,
         expected=" or ".join(show_knob(knob.name, near) for near in neighbours),
     )

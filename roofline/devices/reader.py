@@ -81,12 +81,16 @@ class DeviceReader:
                 raise section.error(f"{item!r} is no count", "values")
         if not values or sorted(set(values)) != values:
             raise section.error("the values must be there, ascending and distinct", "values")
+        bits = section.integer("mask_bits") if "mask_bits" in section else None
+        if bits is not None and (is_clock or not values[-1] <= bits <= 62):
+            raise section.error(f"{bits} bits do not fit the values", "mask_bits")
         knob = Knob(
             name=name,
             values=tuple(values),
             is_clock=is_clock,
             needs_reboot=section.flag("reboot"),
             origin=self.origin(section),
+            mask_bits=bits,
         )
         section.close()
         return knob

@@ -36,6 +36,8 @@ class Knob(NamedTuple):
     is_clock: bool
     needs_reboot: bool
     origin: Origin
+    mask_bits: int | None = None
+    """Bits of the mask that switches the units, where the silicon has more than the part: some are fused off."""
 
 
 class Units(NamedTuple):

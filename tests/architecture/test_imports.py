@@ -33,7 +33,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "precision": ({"graph.nodes"}, set()),
     "counting": ({"graph.nodes", "ops", "precision"}, set()),
     "workload": ({"counting", "ops"}, {"numpy"}),
-    "devices": ({"errors", "section", "strict_yaml", "units"}, {"numpy"}),
+    "devices": ({"errors", "findings", "section", "strict_yaml", "units"}, {"numpy"}),
     "model": (set(), {"numpy"}),
     "evaluate": ({"devices", "model", "workload"}, {"numpy"}),
     "notes": ({"training", "counting", "analysis", "device_notes", "findings", "units"}, set()),

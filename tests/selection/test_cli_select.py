@@ -84,3 +84,36 @@ def test_current_mode_decides_about_the_reboot(capsys: pytest.CaptureFixture[str
         found.append(json.loads(capsys.readouterr().out)["choice"])
     assert found[0]["knobs"]["tpc"] == 8
     assert [c["reboot"] for c in found] == [False, True]
+
+
+def test_emit_adds_one_block_to_the_boards_own_file(capsys: pytest.CaptureFixture[str]) -> None:
+    base = Path(__file__).parents[1] / "data" / "nvpmodel" / "orin_agx.conf"
+    arguments = ["select", MODEL, "--device", "orin-agx", "--grid", "full", "--emit", "nvpmodel", "--base", str(base)]
+    assert main(arguments) == 0
+    captured = capsys.readouterr()
+    added = [line for line in captured.out.splitlines() if line not in base.read_text().splitlines()]
+    assert added[0] == "< POWER_MODEL ID=4 NAME=ROOFLINE >"
+    # 918 MHz is a clock that no block of the file has; the chosen mode holds the GPU there
+    assert {"GPU MIN_FREQ 918000000", "GPU MAX_FREQ 918000000"} <= set(added)
+    assert captured.out.index("NAME=ROOFLINE") < captured.out.index("< PM_CONFIG")
+    assert "sudo nvpmodel -m 4" in captured.err and "To undo it" in captured.err
+
+
+def test_emit_without_a_base_is_marked(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["select", MODEL, "--device", "orin-agx", "--emit", "nvpmodel"]) == 0
+    captured = capsys.readouterr()
+    assert "NOT INSTALLABLE BY ITSELF" in captured.out and "NOT INSTALLABLE" in captured.err
+
+
+def test_emit_mistakes(capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["select", MODEL, "--device", "orin-agx"]
+    for more, code, message in (
+        (["--base", "x.conf"], 2, "--base goes with --emit"),
+        (["--emit", "nvpmodel", "--format", "json"], 2, "--format has no place"),
+        (["--emit", "nvpmodel", "--base", "none.conf"], 1, "none.conf"),
+        (["--emit", "nvpmodel", "--max-latency", "1ns"], 3, "no feasible mode"),
+    ):
+        assert main([*arguments, *more]) == code
+        captured = capsys.readouterr()
+        assert captured.err.count("\n") == 1 and message in captured.err
+        assert "POWER_MODEL" not in captured.out
