@@ -28,7 +28,7 @@ def device_files() -> Iterator[Path]:
     """Yield every device file; of two with one id only the first in search order."""
     seen = set()
     for folder in device_folders():
-        for path in sorted(folder.glob("*.yaml")):
+        for path in sorted(folder.glob("*.yaml"), key=lambda path: path.stem):
             if path.stem not in seen:
                 seen.add(path.stem)
                 yield path

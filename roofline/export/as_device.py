@@ -48,6 +48,7 @@ def list_table(rows: list[dict[str, Any]]) -> Table:
             for r in rows
         ],
         right=frozenset({"modes", "grid modes"}),
+        widest=80,
     )  # fmt: skip
 
 
@@ -79,10 +80,16 @@ def blocks(spec: DeviceSpec) -> Iterator[str | Table]:
         right=frozenset({"value"}),
         widest=70,
     )
+    if spec.voltage is not None:
+        curve = zip(spec.voltage.clock_hz, spec.voltage.relative, strict=True)
+        points = ", ".join(f"{show_knob(spec.voltage.knob, clock)} {volts:g}" for clock, volts in curve)
+        origin = spec.voltage.origin
+        yield f"Voltage, relative: {points} ({origin.kind}, {' '.join(origin.source)}: {origin.formula or origin.note})"
     for entry in spec.energy:
         yield f"{entry.name}: {entry.error}"
-    yield "\n".join(["Conflicts", *(f"  {line}" for line in spec.conflicts)])
-    yield "\n".join(["Unknown", *(f"  {line}" for line in spec.unknown)])
+    for title, lines in (("Conflicts", spec.conflicts), ("Unknown", spec.unknown)):
+        if lines:
+            yield "\n".join([title, *(f"  {line}" for line in lines)])
     yield "\n".join(["Sources", *(f"  {key}: {line}" for key, line in spec.sources.items())])
 
 
