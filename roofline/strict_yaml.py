@@ -53,6 +53,14 @@ def load_file(path: Path) -> Any:
     return parsed
 
 
+def dumps(data: Any) -> str:
+    """Return plain data as YAML, keys in their order."""
+    import yaml
+
+    text: str = yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=116)
+    return text
+
+
 def loads(text: str, where: str) -> Any:
     """Return the content of YAML `text`; `where` names it in errors."""
     return _value(compose(text, where), where, set(), 0)

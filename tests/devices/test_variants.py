@@ -106,3 +106,16 @@ def test_memory_of_one_fixed_bandwidth_without_a_measured_share() -> None:
     for layer in memory:
         assert layer["roofline_time_s"] == pytest.approx((layer["bytes_read"] + layer["bytes_written"]) / 100e9)
     assert {"bandwidth-datasheet", "memory-path-unknown"} <= {f.code for f in analysis.findings}
+
+
+def test_modes_of_a_conf_for_another_variant(tmp_path: Path) -> None:
+    """A board of R35.1 has its own clock list; the file made for it has no variants any more."""
+    from roofline.cli.main import main
+    from roofline.devices.load import check_device
+
+    conf = Path(__file__).parents[1] / "data" / "nvpmodel" / "orin_agx.conf"
+    target = tmp_path / "old-board.yaml"
+    assert main(["devices", "import-nvpmodel", str(conf), "--device", "orin-agx@r35.1", "-o", str(target)]) == 0
+    spec = check_device(target)
+    assert spec.variants == () and len(spec.knobs["gpu_freq"].values) == 13
+    assert find_mode(spec, "50W").knobs["gpu_freq"] == 828.75e6  # the nearest step to the file's 816 MHz

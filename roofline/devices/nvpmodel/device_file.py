@@ -17,7 +17,7 @@ from roofline.devices.spec import DeviceSpec
 from roofline.devices.variants import choose_variant
 from roofline.errors import SpecError, UsageError
 from roofline.findings import Finding
-from roofline.strict_yaml import loads
+from roofline.strict_yaml import dumps, loads
 from roofline.units import parse
 
 DEVICE_ID = re.compile(r"[a-z0-9][a-z0-9.-]*", re.ASCII)
@@ -110,11 +110,9 @@ def _read(device: DeviceSpec) -> tuple[dict[str, Any], str]:
         raise SpecError("the device's file cannot be read again", where=device.path) from None
     data: dict[str, Any] = loads(text, device.path)
     if device.variants and device.variant != device.variants[0]:
-        import yaml
-
         # another variant than the one that the file spells out: merged, so without the file's comments
         data, _, _ = choose_variant(data, device.path, device.variant)
-        text = yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=116)
+        text = dumps(data)
     return data, text
 
 
