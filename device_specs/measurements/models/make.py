@@ -2,13 +2,14 @@
 
     python device_specs/measurements/models/make.py
 
-mobilenetv2_050, vit_small_patch16_224, efficientnet_b4 (380x380): timm's networks, exported by torch. gemv_chain,
+mobilenetv2_050, vit_small_patch16_224: timm's networks, exported by torch; bert_large: transformers', sequence 384. gemv_chain,
 gemm_chain: as the README of orin-nano-emc-gpu-grid describes them. gemm_chain_2048 has one layer here: how many it has
 is not recorded, so only its shape across clocks can be compared.
 """
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -68,8 +69,28 @@ def networks() -> None:
         path.write_bytes(strip(onnx.load(path)).SerializeToString())
 
 
+def bert_large() -> None:
+    """Export BERT-large for questions, sequence 384, as MLPerf runs it."""
+    import torch
+    import transformers
+
+    config = transformers.BertConfig(
+        hidden_size=1024, num_hidden_layers=24, num_attention_heads=16, intermediate_size=4096
+    )
+    config._attn_implementation = "eager"
+    config.return_dict = False
+    model = transformers.BertForQuestionAnswering(config).eval()
+    path, ids = HERE / "bert_large.onnx", torch.zeros(1, 384, dtype=torch.int64)
+    with tempfile.TemporaryDirectory() as folder:
+        full = Path(folder) / "model.onnx"
+        torch.onnx.export(model, (ids, torch.ones_like(ids)), str(full), dynamo=False, opset_version=17,
+                          input_names=["input_ids", "attention_mask"])  # fmt: skip
+        path.write_bytes(strip(onnx.load(full, load_external_data=False)).SerializeToString())
+
+
 if __name__ == "__main__":
     chain("gemv_chain", 12, 1, 4096, shared=False)
     chain("gemm_chain", 64, 1024, 1024, shared=True)
     chain("gemm_chain_2048", 1, 2048, 2048, shared=False)
     networks()
+    bert_large()
