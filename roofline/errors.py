@@ -96,6 +96,10 @@ class UnitError(RooflineError, ValueError):
     """A quantity without a unit, or with a unit of another dimension."""
 
 
+class MeasurementError(RooflineError, ValueError):
+    """A run cannot be measured here, or the record of a measured run is wrong."""
+
+
 class GateError(RooflineError, ValueError):
     """A check that the user asked for is not met (`--strict`, a budget, no feasible mode)."""
 

@@ -16,6 +16,7 @@ from roofline.errors import RooflineError, one_line
 _COMMANDS = {
     "analyze": ("roofline.cli.analyze", "Count a model, and put it on the rooflines of a device."),
     "formula": ("roofline.cli.formula", "FLOPs and bytes as formulas in the free dimensions."),
+    "measure": ("roofline.cli.measure", "Run a model here with onnxruntime: its time, its nodes, its energy."),
     "devices": ("roofline.cli.devices", "List, show and check devices."),
 }
 ISSUES = "please report it, with --debug's output, at the project's issue tracker"
