@@ -6,20 +6,21 @@ import os
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
-from roofline.analysis import Analysis, analyze
+from roofline.analysis import analyze
 from roofline.bench.backend import Provider, default_threads, find_provider, load_onnxruntime, open_session, refused
 from roofline.bench.backend import runner as make_runner
 from roofline.bench.energy import Reading, measure_energy, zeus_energy, zeus_monitor
 from roofline.bench.feeds import make_feeds
-from roofline.bench.machine import Machine, read_machine
+from roofline.bench.machine import read_machine
 from roofline.bench.nodes import NodeTime, read_profile, with_nodes
+from roofline.bench.remarks import elsewhere, no_energy, noise, notes, odd_outputs, weight_findings
+from roofline.bench.result import MeasuredRun
 from roofline.bench.sensors import NoReading, find_meter, sensor_root
-from roofline.bench.timing import Tick, Timing, repeat, summary
-from roofline.bench.weights import Runnable, runnable
+from roofline.bench.timing import Tick, repeat, summary
+from roofline.bench.weights import runnable
 from roofline.errors import MeasurementError, UsageError
 from roofline.findings import Finding
 
@@ -28,104 +29,6 @@ if TYPE_CHECKING:
 
 PROFILED_RUNS = 10
 """Runs behind the medians of the nodes, besides a first one that is left out."""
-CROWDED = 0.9
-"""Share of CPU time below which other programs are taken to be in the way: idle threads of onnxruntime spin."""
-NOISY = 1.5
-"""99th percentile over median from which a run is called noisy."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class MeasuredRun:
-    """What one model took on this machine."""
-
-    analysis: Analysis
-    """The same model, counted: its shapes, its precision."""
-    name: str
-    """The model's file name without suffix: the workload."""
-    provider: Provider
-    runtime_version: str
-    precision: str
-    device: str
-    """Id of the device file that was named, else the processor's name."""
-    power_mode: str
-    clocks: str | None
-    threads: int
-    machine: Machine
-    warmup: int
-    cpu_share: float
-    """CPU time of this process over time that passed, per thread: below 1 where others had the CPUs, or it waited."""
-    timing: Timing
-    nodes: tuple[NodeTime, ...]
-    profiled_runs: int
-    energy: Reading | None
-    energy_runs: int
-    notes: str
-    findings: tuple[Finding, ...]
-
-    @property
-    def energy_per_run_j(self) -> float | None:
-        """Energy of one run, everything inside the boundary counted; None where nothing measures it."""
-        return None if self.energy is None else self.energy.energy_j / self.energy_runs
-
-    @property
-    def power_w(self) -> float | None:
-        """Mean power while it ran."""
-        return None if self.energy is None else self.energy.energy_j / self.energy.duration_s
-
-    def rows(self) -> list[dict[str, Any]]:
-        """Return the run as rows of ``roofline.measurement/1``: the whole model first, then its nodes."""
-        from roofline.bench.rows import COLUMNS
-
-        common = self._common()
-        whole = {
-            **common,
-            **_milliseconds(self.timing.median_s),
-            "latency_p99_ms": self.timing.p99_s * 1e3,
-            "power_w": self.power_w,
-            "energy_j": self.energy_per_run_j,
-            "power_boundary": self.energy.boundary if self.energy else None,
-            "n": self.timing.n,
-            "notes": self.notes,
-        }
-        rows = [whole]
-        for entry in self.nodes:
-            rows.append(
-                {
-                    **common,
-                    **_milliseconds(entry.time_s),
-                    "layer": entry.name,
-                    "op_type": entry.op_type,
-                    "nodes": entry.nodes,
-                    "n": self.profiled_runs,
-                    "notes": f"onnxruntime profile, {entry.provider}",
-                }
-            )
-        return [{column: row.get(column) for column in COLUMNS} for row in rows]
-
-    def _common(self) -> dict[str, Any]:
-        graph = self.analysis.graph
-        shapes = [f"{name}:{'x'.join(map(str, graph.tensors[name].shape or ()))}" for name in graph.inputs]
-        clock = self.machine.clock_hz
-        return {
-            "source": "roofline measure",
-            "device": self.device,
-            "power_mode": self.power_mode,
-            "cpu_cores": self.threads,
-            "cpu_freq_khz": round(clock / 1e3) if clock else None,
-            "runtime": self.provider.runtime,
-            "runtime_version": self.runtime_version,
-            "precision": self.precision,
-            "workload": self.name,
-            "phase": "inference",
-            "batch_size": graph.batch,
-            "input_shape": shapes,
-            "clocks": self.clocks,
-            "time_kind": "host",
-        }
-
-
-def _milliseconds(time_s: float) -> dict[str, float]:
-    return {"latency_ms": time_s * 1e3, "latency_p50_ms": time_s * 1e3}
 
 
 def measure(
@@ -199,12 +102,12 @@ def measure(
         try:
             opened = session()
             run = make_runner(opened, feeds.values, chosen)
-            odd = _odd_outputs(run())
+            odd = odd_outputs(run())
             note(f"{runs} runs and more")
             before = time.process_time(), time.perf_counter()
             timing = summary(repeat(run, runs=runs, min_time_s=min_time_s, warmup=max(warmup - 1, 0), tick=tick))
             share = (time.process_time() - before[0]) / (time.perf_counter() - before[1]) / count
-            energy, energy_runs, no_energy = _energy(run, chosen, sensor_root(power_sensors), spec, note)
+            energy, energy_runs, unread = _energy(run, chosen, sensor_root(power_sensors), spec, note)
             del run, opened
             nodes: list[NodeTime] = []
             profiled = 0
@@ -223,8 +126,8 @@ def measure(
                 raise refused(error, where) from None
             raise
     found = [f for f in analysis.findings if f.code == "batch-assumed"]
-    found += [*feeds.findings, *_weight_findings(ready, where), *odd, *no_energy]
-    found += _noise(timing, share if chosen.memory == "cpu" else 1.0, where) + _elsewhere(nodes, chosen)
+    found += [*feeds.findings, *weight_findings(ready, where), *odd, *unread]
+    found += noise(timing, share if chosen.memory == "cpu" else 1.0, where) + elsewhere(nodes, chosen)
     return MeasuredRun(
         analysis=analysis,
         name=PurePath(where).stem if not isinstance(model, bytes) else "model",
@@ -243,7 +146,7 @@ def measure(
         profiled_runs=profiled,
         energy=energy,
         energy_runs=energy_runs,
-        notes=_notes(machine, timing, share, warmup, ready, energy, chosen, options),
+        notes=notes(machine, timing, share, warmup, ready, energy, chosen, options),
         findings=tuple(found),
     )
 
@@ -298,77 +201,10 @@ def _energy(
     if isinstance(meter, NoReading) or (provider.memory == "cuda" and meter.boundary == "package"):
         if monitor is None:
             reason = meter if isinstance(meter, NoReading) else NoReading("RAPL does not see the GPU", "install zeus")
-            return None, 0, [_no_energy(reason)]
+            return None, 0, [no_energy(reason)]
         note("measuring energy with Zeus")
         found = zeus_energy(monitor, run)
     else:
         note(f"measuring energy for {meter.least_s:g} s ({meter.sensor})")
         found = measure_energy(meter, run)
-    return (None, 0, [_no_energy(found)]) if isinstance(found, NoReading) else (*found, [])
-
-
-def _no_energy(reason: NoReading) -> Finding:
-    return Finding(code="energy-not-measured", where="energy_j", message=reason.reason, hint=reason.hint)
-
-
-def _odd_outputs(outputs: Any) -> list[Finding]:
-    import numpy as np
-
-    floats = [value for value in outputs or () if isinstance(value, np.ndarray) and value.dtype.kind == "f"]
-    if all(np.isfinite(value).all() for value in floats):
-        return []
-    return [Finding("outputs-not-finite", "outputs", "some are infinite or NaN; the time can be off", "use real data")]
-
-
-def _weight_findings(ready: Runnable, where: str) -> list[Finding]:
-    found = []
-    if ready.made_up:
-        found.append(
-            Finding("weights-made-up", where, f"{len(ready.made_up)} weights are not on disk; random ones were used")
-        )
-    if ready.zeroed:
-        names = ", ".join(ready.zeroed[:3]) + (" ..." if len(ready.zeroed) > 3 else "")
-        found.append(Finding("weights-zero", where, f"whole numbers that are not on disk are 0: {names}"))
-    return found
-
-
-def _noise(timing: Timing, share: float, where: str) -> list[Finding]:
-    found = []
-    hint = "end other programs, lock clocks"
-    if timing.p99_s > NOISY * timing.median_s:
-        ratio = timing.p99_s / timing.median_s
-        found.append(Finding("noisy", where, f"the 99th percentile is {ratio:.1f} times the median", hint))
-    if share < CROWDED:
-        message = f"its threads were on a CPU {share:.0%} of the time: other programs ran, or there are fewer CPUs"
-        found.append(Finding("machine-busy", where, message, "measure again when the machine is idle"))
-    return found
-
-
-def _elsewhere(nodes: Sequence[NodeTime], provider: Provider) -> list[Finding]:
-    others = [node for node in nodes if node.provider and node.provider != provider.ort_name]
-    if not others:
-        return []
-    share = sum(n.time_s for n in others) / sum(n.time_s for n in nodes)
-    message = f"{len(others)} of {len(nodes)} nodes ran on {others[0].provider}, {share:.1%} of the nodes' time"
-    return [Finding("nodes-elsewhere", others[0].name, message)]
-
-
-def _notes(
-    machine: Machine, timing: Timing, share: float, warmup: int, ready: Runnable, energy: Reading | None,
-    provider: Provider, options: Mapping[str, str],
-) -> str:  # fmt: skip
-    parts = [
-        f"warmup {warmup}",
-        f"shortest {timing.shortest_s * 1e3:.6g} ms, longest {timing.longest_s * 1e3:.6g} ms",
-        f"threads on a CPU {share:.0%} of the time",
-        f"governor {machine.governor or 'unreadable'}",
-        f"clock {machine.clock_source}",
-    ]
-    if provider.memory != "cpu":
-        parts.append("inputs and outputs stay on the device")
-    parts += [f"{name}={value}" for name, value in options.items()]
-    if ready.made_up:
-        parts.append("random weights")
-    if energy is not None:
-        parts.append(f"power {energy.sensor}")
-    return "; ".join(parts)
+    return (None, 0, [no_energy(found)]) if isinstance(found, NoReading) else (*found, [])

@@ -10,7 +10,7 @@ from roofline.export.tables import Table
 from roofline.units import text
 
 if TYPE_CHECKING:
-    from roofline.bench.measure import MeasuredRun
+    from roofline.bench.result import MeasuredRun
 
 SCHEMA = "roofline.measurement/1"
 

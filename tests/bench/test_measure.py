@@ -18,6 +18,7 @@ from conftest import DATA, build_model, model_path, true_bindings
 from onnx import helper
 
 from roofline.bench import measure as measuring
+from roofline.bench import remarks
 from roofline.bench.measure import measure
 from roofline.bench.rows import COLUMNS, rows_text
 from roofline.bench.sensors import InaMeter, RaplMeter
@@ -185,8 +186,8 @@ def test_made_up_weights_and_noise_are_said() -> None:
     found = measure(model_path("mobilenet_v2"), runs=1, warmup=0, min_time_s=0, threads=1, per_node=False)
     assert any(f.code == "weights-made-up" and f.message.startswith("59 weights") for f in found.findings)
     times = Timing(10, 1.0, 1.6, 0.9, 1.7)
-    assert [f.code for f in measuring._noise(times, 0.95, "m")] == ["noisy"]
-    assert [f.code for f in measuring._noise(times._replace(p99_s=1.4), 0.5, "m")] == ["machine-busy"]
+    assert [f.code for f in remarks.noise(times, 0.95, "m")] == ["noisy"]
+    assert [f.code for f in remarks.noise(times._replace(p99_s=1.4), 0.5, "m")] == ["machine-busy"]
 
 
 def test_infinite_outputs_are_said(tmp_path: Path) -> None:

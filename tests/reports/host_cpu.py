@@ -20,7 +20,8 @@ from conftest import model_path, true_bindings
 import roofline
 from roofline.bench.ceilings import measure_ceilings
 from roofline.bench.device_file import device_text
-from roofline.bench.measure import MeasuredRun, measure
+from roofline.bench.measure import measure
+from roofline.bench.result import MeasuredRun
 from roofline.bench.rows import rows_text
 
 MODELS = (
