@@ -30,6 +30,9 @@ _NUMPY = {"float32": "<f4", "float16": "<f2", "float64": "<f8", "int64": "<i8", 
 _NORMALS = ("BatchNormalization", "LayerNormalization", "InstanceNormalization", "GroupNormalization",
             "SimplifiedLayerNormalization", "SkipLayerNormalization", "RMSNormalization")  # fmt: skip
 
+_VARIANCE = ("BatchNormalization", 4)
+_COPIES = ("Identity", "Cast")
+
 
 class Runnable(NamedTuple):
     """What to hand to onnxruntime."""
@@ -145,15 +148,32 @@ class _Role(NamedTuple):
 
 
 def _roles(graph: onnx.GraphProto) -> dict[str, _Role]:
+    """Return what reads each weight; of several readers, one that needs positive numbers counts. Copies pass it on."""
     found: dict[str, _Role] = {}
-    for node in graph.node:
+    for node in reversed(graph.node):
+        if node.op_type in _COPIES and node.output and node.output[0] in found:
+            _note_role(found, node.input[0], found[node.output[0]])
         plain = {a.name: a.i for a in node.attribute if a.type == a.INT}
         for position, name in enumerate(node.input):
-            found.setdefault(name, _Role(node.op_type, position, plain))
+            _note_role(found, name, _Role(node.op_type, position, plain))
         for attribute in node.attribute:
             if attribute.HasField("g"):
-                found.update(_roles(attribute.g))
+                for name, role in _roles(attribute.g).items():
+                    _note_role(found, name, role)
     return found
+
+
+def _note_role(found: dict[str, _Role], name: str, role: _Role) -> None:
+    known = found.get(name)
+    if known is None or known.op_type in _COPIES or (_is_positive(role) and not _is_positive(known)):
+        found[name] = role
+
+
+def _is_positive(role: _Role) -> bool:
+    """Return whether the weight is a scale or a variance."""
+    if role.op_type in ("QuantizeLinear", "DequantizeLinear"):
+        return role.position == 1
+    return (role.op_type in _NORMALS and role.position == 1) or (role.op_type, role.position) == _VARIANCE
 
 
 def _fill(file: BinaryIO, tensor: onnx.TensorProto, role: _Role, rng: np.random.Generator) -> bool:
@@ -202,7 +222,7 @@ def values_for(
         return rng.integers(low, high, size).astype(kind)
     if kind.kind in "iu":
         return np.zeros(size, kind)
-    if (op_type in _NORMALS and position == 1) or (op_type == "BatchNormalization" and position == 4):
+    if (op_type in _NORMALS and position == 1) or (op_type, position) == _VARIANCE:
         return (1 + 0.1 * rng.random(size)).astype(kind)
     if op_type in ("QuantizeLinear", "DequantizeLinear") and position == 1:
         return (0.01 + 0.01 * rng.random(size)).astype(kind)

@@ -132,6 +132,21 @@ def test_a_type_that_cannot_be_made_up(tmp_path: Path) -> None:
         runnable(model.SerializeToString(), tmp_path)
 
 
+def test_a_variance_behind_a_copy_is_positive(tmp_path: Path) -> None:
+    """Exporters share equal weights through Identity: here one weight is shift and, behind a copy, variance."""
+    nodes = [
+        helper.make_node("Identity", ["shared"], ["variance"]),
+        helper.make_node("BatchNormalization", ["x", "one", "shared", "shared", "variance"], ["y"]),
+    ]
+    weights = {"one": np.ones(600, "f4"), "shared": np.ones(600, "f4")}
+    model = with_external(build_model(nodes, {"x": [1, 600, 2]}, ["y"], weights), {"shared": ("gone", 0)})
+    path, folder = tmp_path / "m.onnx", tmp_path / "made"
+    folder.mkdir()
+    onnx.save(model, path)
+    found = runnable(path, folder)
+    assert found.made_up == ("shared",) and (loaded(found.model)["shared"] > 0).all()
+
+
 def values(dtype: str, shape: tuple[int, ...], op: str, position: int, **attributes: int) -> np.ndarray:
     found = values_for(dtype, shape, op, position, attributes, np.random.default_rng(1))
     assert found is not None
