@@ -97,7 +97,7 @@ class UnitError(RooflineError, ValueError):
 
 
 class MeasurementError(RooflineError, ValueError):
-    """A measured run cannot be read or does not fit; `where` holds the file, and the row where there is one."""
+    """A run cannot be measured here, or the record of one is wrong; `where` holds the file, and the row if any."""
 
 
 class GateError(RooflineError, ValueError):

@@ -77,5 +77,36 @@ def check(files: tuple[str, ...], debug: bool) -> int:
     return 1 if failed else 0
 
 
+@command.command("measure")
+@click.option("-o", "--output", required=True, metavar="FILE.yaml", help="The device file to write.")
+@click.option("--threads", type=click.IntRange(min=1), metavar="N", help="Default: every CPU this process may use.")
+@click.option("--quick", is_flag=True, help="Fewer sizes, shorter runs: a first look, some per cent low.")
+@click.option("--provider", default="cpu", show_default=True, metavar="P", help="cpu is the only one so far.")
+@click.option("-q", "--quiet", is_flag=True, help="Do not show the rates.")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+def measure(output: str, threads: int | None, quick: bool, provider: str, quiet: bool, debug: bool) -> int:
+    """Measure this machine's ceilings with onnxruntime, and write a device file of them.
+
+    \b
+    roofline devices measure -o this-machine.yaml
+    roofline analyze model.onnx --device this-machine.yaml --processor cpu --runtime ort-cpu
+    """
+    from roofline.bench.ceilings import measure_ceilings
+    from roofline.bench.device_file import device_text
+    from roofline.cli.output import write, write_blocks
+    from roofline.cli.progress import Progress
+    from roofline.export import as_ceilings
+
+    path = Path(output)
+    if path.suffix not in (".yaml", ".yml"):
+        raise click.UsageError(f"-o {output}: a device file ends in .yaml")
+    with Progress("measuring") as progress:
+        found = measure_ceilings(provider=provider, threads=threads, quick=quick, say=progress.say)
+    write(device_text(found, path.stem), output)
+    if not quiet:
+        write_blocks(as_ceilings.blocks(found, output), "table", None)
+    return 0
+
+
 command.add_command(nvpmodel.import_)
 command.add_command(nvpmodel.export)

@@ -18,6 +18,7 @@ _COMMANDS = {
     "select": ("roofline.cli.select", "The power mode that costs least energy without losing latency."),
     "compare": ("roofline.cli.compare", "Two models, precisions, modes or devices side by side."),
     "formula": ("roofline.cli.formula", "FLOPs and bytes as formulas in the free dimensions."),
+    "measure": ("roofline.cli.measure", "Run a model here with onnxruntime: its time, its nodes, its energy."),
     "import": ("roofline.cli.imports", "Read measured runs out of other tools' files into one table."),
     "devices": ("roofline.cli.devices", "List, show and check devices; exchange power modes with nvpmodel.conf."),
 }

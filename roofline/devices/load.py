@@ -33,11 +33,16 @@ def load_device(device: str | Path | DeviceSpec) -> DeviceSpec:
 
 def read_device(path: Path, variant: str = "") -> DeviceSpec:
     """Read and check one device file, in one of its variants (the default one without a name)."""
-    return build(load_file(path), str(path), variant)[0]
+    return build(load_file(path), str(path), variant)
 
 
-def build(data: Any, where: str, variant: str = "") -> tuple[DeviceSpec, set[str]]:
-    """Check the content of a device file and build the device; also return the sources that it cites."""
+def build(data: Any, where: str, variant: str = "") -> DeviceSpec:
+    """Check the content of a device file and build the device."""
+    return _build(data, where, variant)[0]
+
+
+def _build(data: Any, where: str, variant: str = "") -> tuple[DeviceSpec, set[str]]:
+    """Also return the sources that it cites."""
     data, variant, variants = choose_variant(data, where, variant)
     top = Section(data, where)
     schema = top.text("schema")
@@ -121,9 +126,9 @@ def check_device(path: Path) -> DeviceSpec:
         SpecError: the file breaks the format.
     """
     data = load_file(path)
-    spec, cited = build(data, str(path))
+    spec, cited = _build(data, str(path))
     for variant in spec.variants[1:]:
-        cited |= build(data, str(path), variant)[1]
+        cited |= _build(data, str(path), variant)[1]
     for key in spec.sources:
         if key not in cited:
             raise SpecError(f"nothing cites the source {key!r}", where=f"{path}: sources", hint="remove it, or cite it")

@@ -102,6 +102,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
             "selection",
             "symbolic",
             "analysis",
+            "bench",
             "counting",
             "devices",
             "errors",
@@ -111,10 +112,14 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
         },
         {"numpy", "rich"},
     ),
+    "bench": (
+        {"analysis", "devices", "errors", "findings", "graph.load", "graph.nodes", "measured", "units"},
+        {"numpy", "onnx", "onnxruntime", "yaml", "zeus"},
+    ),
     "cli": (
         {
-            *("", "budget", "comparison", "formulas", "selection", "symbolic", "analysis", "choices", "devices"),
-            *("errors", "export", "files", "measured", "units"),
+            *("", "bench", "budget", "comparison", "formulas", "selection", "symbolic", "analysis", "choices"),
+            *("devices", "errors", "export", "files", "measured", "units"),
         },
         {"click", "rich"},
     ),
@@ -172,11 +177,12 @@ def loaded_by(code: str) -> set[str]:
     return set(result.stdout.splitlines()[-1].split())
 
 
-HEAVY = {"onnx", "sympy", "pint", "matplotlib", "plotly", "scipy", "onnx_ir"}
+HEAVY = {"onnx", "onnxruntime", "sympy", "pint", "matplotlib", "plotly", "scipy", "onnx_ir"}
 
 
 def test_help_loads_nothing_heavy() -> None:
-    for arguments in (["--help"], ["analyze", "--help"], ["devices", "--help"], ["import", "--help"], ["--version"]):
+    commands = ("analyze", "devices", "import", "measure", "select")
+    for arguments in (["--help"], ["--version"], *([name, "--help"] for name in commands)):
         code = f"from roofline.cli.main import main; assert main({arguments!r}) == 0"
         assert not loaded_by(code) & HEAVY, arguments
 

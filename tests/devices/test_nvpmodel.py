@@ -304,7 +304,7 @@ def test_a_device_file_in_flow_style_is_refused(tmp_path: Path) -> None:
 
 def test_mask_bits_of_a_device_file_are_checked() -> None:
     text = Path(ORIN.path).read_text().replace("    reboot: true\n", "    reboot: true\n    mask_bits: 9\n")
-    assert build(loads(text, "x"), "x")[0].knobs["tpc"].mask_bits == 9
+    assert build(loads(text, "x"), "x").knobs["tpc"].mask_bits == 9
     with pytest.raises(SpecError, match=r"knobs.tpc.mask_bits: 7 bits do not fit"):
         build(loads(text.replace("mask_bits: 9", "mask_bits: 7"), "x"), "x")
 
@@ -541,5 +541,5 @@ def test_whatever_is_read_makes_a_right_device_file(lines: list[str]) -> None:
     except RooflineError:
         return
     result = import_modes(conf, BOARD)
-    assert build(loads(result.text, "x"), "x")[0].modes == result.device.modes
+    assert build(loads(result.text, "x"), "x").modes == result.device.modes
     assert len(result.device.modes) == len(conf.models)

@@ -79,7 +79,7 @@ def test_a_mistake_inside_a_variant_is_found() -> None:
 def test_stock_clocks_replace_the_caps_where_they_are_known() -> None:
     data = copy.deepcopy(DATA)
     data["modes"][0]["stock_clocks"] = {"mem_freq": "2133 MHz"}
-    device, _ = build(data, "device.yaml")
+    device = build(data, "device.yaml")
     assert find_mode(device, "MAXN").knobs["mem_freq"] == 3199e6
     stock = find_mode(device, "MAXN", "stock")
     assert stock.knobs["mem_freq"] == 2133e6 and stock.name == "MAXN"
@@ -97,7 +97,7 @@ def test_memory_of_one_fixed_bandwidth_without_a_measured_share() -> None:
     dram["bandwidth"] = {"value": "100 GB/s", "kind": "datasheet", "source": ["TECHBRIEF"]}
     data["processors"]["gpu"].pop("memory_path")
     data["power"]["idle_models"] = []
-    device, _ = build(data, "device.yaml")
+    device = build(data, "device.yaml")
     from conftest import model_path
 
     analysis = roofline.analyze(model_path("mobilenet_v2"), device, traffic="unfused")

@@ -2,9 +2,9 @@
 
     python device_specs/measurements/models/make.py
 
-mobilenetv2_050, vit_small_patch16_224: timm's networks, exported by torch; bert_large: transformers', sequence 384. gemv_chain,
-gemm_chain: as the README of orin-nano-emc-gpu-grid describes them. gemm_chain_2048 has one layer here: how many it has
-is not recorded, so only its shape across clocks can be compared.
+mobilenetv2_050, vit_small_patch16_224: timm's networks, exported by torch; bert_large: transformers', sequence 384.
+gemv_chain: 12 MatMul of 1x4096 by 4096x4096 fp16; gemm_chain: 64 MatMul of 1024x1024 by one shared 1024x1024.
+gemm_chain_2048 has one layer here: how many it has is not recorded, so only its times across clocks can be compared.
 """
 
 from __future__ import annotations

@@ -85,7 +85,7 @@ def import_modes(conf: Conf, device: DeviceSpec, *, id: str | None = None) -> Im
     edited.sources([s for s in data.get("sources", {}) if s not in left], key, _source(conf))
     edited.lines.insert(0, f"# The file of {device.id} with the power modes of an nvpmodel.conf (see {key} below).\n")
     result = str(edited)
-    return Imported(result, build(loads(result, name), name)[0], tuple(findings))
+    return Imported(result, build(loads(result, name), name), tuple(findings))
 
 
 def _names(conf: Conf, findings: list[Finding]) -> dict[int, str]:

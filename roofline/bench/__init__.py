@@ -1,0 +1,1 @@
+"""Run models on this machine, and measure what the machine can do. Only this part loads onnxruntime."""

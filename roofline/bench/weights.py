@@ -1,0 +1,243 @@
+"""A model that onnxruntime can run: weights whose file is not there are made up.
+
+Times hardly depend on the values, as long as none is denormal, infinite or no index. Weights are written to a
+temporary file one at a time, and onnxruntime maps that file: memory holds a block of them at most.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from math import prod, sqrt
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from roofline.errors import MeasurementError
+from roofline.graph.load import load_proto
+from roofline.graph.nodes import DTYPES, packed_bytes
+
+if TYPE_CHECKING:
+    import onnx
+
+BLOCK = 2**18
+"""Random values that are made at all; larger weights repeat them."""
+DATA_FILE = "weights.data"
+_NUMPY = {"float32": "<f4", "float16": "<f2", "float64": "<f8", "int64": "<i8", "int32": "<i4", "int16": "<i2",
+          "int8": "<i1", "uint8": "<u1", "uint16": "<u2", "uint32": "<u4", "uint64": "<u8", "bool": "?"}  # fmt: skip
+_NORMALS = ("BatchNormalization", "LayerNormalization", "InstanceNormalization", "GroupNormalization",
+            "SimplifiedLayerNormalization", "SkipLayerNormalization", "RMSNormalization")  # fmt: skip
+
+_VARIANCE = ("BatchNormalization", 4)
+_COPIES = ("Identity", "Cast")
+
+
+class Runnable(NamedTuple):
+    """What to hand to onnxruntime."""
+
+    model: str | bytes
+    """Path or content."""
+    made_up: tuple[str, ...] = ()
+    """Weights with random values."""
+    zeroed: tuple[str, ...] = ()
+    """Whole numbers that are not there either: all 0, which is a valid index of anything."""
+
+
+def runnable(model: str | os.PathLike[str] | bytes, folder: Path, seed: int = 0) -> Runnable:
+    """Return the model itself if all of its weights are there, else one in `folder` with random ones.
+
+    Raises:
+        ModelFileError: it is no ONNX file.
+        MeasurementError: a missing weight has a type that cannot be made up.
+    """
+    import onnx
+
+    proto, _ = load_proto(model)
+    content = model if isinstance(model, bytes) else os.fspath(model)
+    home = None if isinstance(model, bytes) else Path(os.fspath(model)).parent
+    if not any(_is_missing(tensor, home) for tensor in _tensors(proto.graph)):
+        return Runnable(content)
+    full = onnx.ModelProto.FromString(content) if isinstance(content, bytes) else _load(content)
+    roles = _roles(full.graph)
+    rng = np.random.default_rng(seed)
+    made_up: list[str] = []
+    zeroed: list[str] = []
+    with (folder / DATA_FILE).open("wb") as file:
+        for tensor in _tensors(full.graph):
+            if not _is_missing(tensor, home):
+                _copy(file, tensor, home)
+                continue
+            is_zero = _fill(file, tensor, roles.get(tensor.name, _Role("", 0)), rng)
+            (zeroed if is_zero else made_up).append(tensor.name)
+    path = folder / "model.onnx"
+    path.write_bytes(full.SerializeToString())
+    return Runnable(str(path), tuple(made_up), tuple(zeroed))
+
+
+def _load(path: str) -> onnx.ModelProto:
+    import onnx
+
+    return onnx.load(path, load_external_data=False)
+
+
+def _tensors(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:
+    """Yield every initialiser and constant, those of subgraphs too."""
+    yield from graph.initializer
+    for node in graph.node:
+        for attribute in node.attribute:
+            if attribute.HasField("t"):
+                yield attribute.t
+            if attribute.HasField("g"):
+                yield from _tensors(attribute.g)
+
+
+def _entries(tensor: onnx.TensorProto) -> dict[str, str]:
+    return {entry.key: entry.value for entry in tensor.external_data}
+
+
+def _is_missing(tensor: onnx.TensorProto, home: Path | None) -> bool:
+    """Return whether the values lie in another file that is not there, or too short."""
+    entries = _entries(tensor)
+    if tensor.data_location != tensor.EXTERNAL or not entries:  # without entries: left out by our own reader
+        return False
+    if home is None:
+        return True
+    path = home / entries.get("location", "")
+    end = int(entries.get("offset", 0)) + int(entries.get("length", _size(tensor)))
+    return not path.is_file() or path.stat().st_size < end
+
+
+def _size(tensor: onnx.TensorProto) -> int:
+    return packed_bytes(prod(tensor.dims), DTYPES[tensor.data_type])
+
+
+def _copy(file: BinaryIO, tensor: onnx.TensorProto, home: Path | None) -> None:
+    """Copy a weight that is there beside the made-up ones: onnxruntime reads no file outside the model's folder."""
+    entries = _entries(tensor)
+    if tensor.data_location != tensor.EXTERNAL or not entries or home is None:
+        return
+    start, left = file.tell(), _size(tensor)
+    with (home / entries["location"]).open("rb") as source:
+        source.seek(int(entries.get("offset", 0)))
+        while left > 0:
+            part = source.read(min(left, 4 * BLOCK))
+            if not part:
+                raise MeasurementError(f"the weight {tensor.name} ends early", where=entries["location"])
+            file.write(part)
+            left -= len(part)
+    _point_to(tensor, start, _size(tensor))
+
+
+def _point_to(tensor: onnx.TensorProto, start: int, length: int) -> None:
+    for field in ("float_data", "int32_data", "int64_data", "double_data", "uint64_data", "raw_data", "external_data"):
+        tensor.ClearField(field)
+    tensor.data_location = tensor.EXTERNAL
+    for key, value in (("location", DATA_FILE), ("offset", start), ("length", length)):
+        entry = tensor.external_data.add()
+        entry.key, entry.value = key, str(value)
+
+
+class _Role(NamedTuple):
+    """What reads a weight, and as which input."""
+
+    op_type: str
+    position: int
+    attributes: Mapping[str, Any] = {}
+
+
+def _roles(graph: onnx.GraphProto) -> dict[str, _Role]:
+    """Return what reads each weight; of several readers, one that needs positive numbers counts. Copies pass it on."""
+    found: dict[str, _Role] = {}
+    for node in reversed(graph.node):
+        if node.op_type in _COPIES and node.output and node.output[0] in found:
+            _note_role(found, node.input[0], found[node.output[0]])
+        plain = {a.name: a.i for a in node.attribute if a.type == a.INT}
+        for position, name in enumerate(node.input):
+            _note_role(found, name, _Role(node.op_type, position, plain))
+        for attribute in node.attribute:
+            if attribute.HasField("g"):
+                for name, role in _roles(attribute.g).items():
+                    _note_role(found, name, role)
+    return found
+
+
+def _note_role(found: dict[str, _Role], name: str, role: _Role) -> None:
+    known = found.get(name)
+    if known is None or known.op_type in _COPIES or (_is_positive(role) and not _is_positive(known)):
+        found[name] = role
+
+
+def _is_positive(role: _Role) -> bool:
+    """Return whether the weight is a scale or a variance."""
+    if role.op_type in ("QuantizeLinear", "DequantizeLinear"):
+        return role.position == 1
+    return (role.op_type in _NORMALS and role.position == 1) or (role.op_type, role.position) == _VARIANCE
+
+
+def _fill(file: BinaryIO, tensor: onnx.TensorProto, role: _Role, rng: np.random.Generator) -> bool:
+    """Write the tensor's values and let it point to them; returns whether they are all 0."""
+    dtype = DTYPES[tensor.data_type]
+    count = prod(tensor.dims)
+    block = values_for(dtype, tuple(tensor.dims), role.op_type, role.position, role.attributes, rng)
+    if block is None:
+        raise MeasurementError(
+            f"the weight {tensor.name} ({dtype}) is not there and cannot be made up", hint="fetch the weights' file"
+        )
+    start = file.tell()
+    left = count
+    while left > 0:
+        part = block[:left]
+        file.write(part.tobytes())
+        left -= len(part)
+    file.write(b"\0" * (-file.tell() % 64))
+    _point_to(tensor, start, count * block.itemsize)
+    return not block.any()
+
+
+def values_for(
+    dtype: str,
+    shape: tuple[int, ...],
+    op_type: str,
+    position: int,
+    attributes: Mapping[str, Any],
+    rng: np.random.Generator,
+) -> NDArray[Any] | None:
+    """Return a block of values to repeat, or None for a type that numpy does not know.
+
+    Weights of a contraction are normal with variance 2 / fan-in (He et al. 2015): activations keep their size over
+    any number of layers, so that none turns denormal (slow) or infinite. Scales and variances are positive.
+    """
+    if dtype not in _NUMPY:
+        return None
+    kind = np.dtype(_NUMPY[dtype])
+    size = min(max(prod(shape), 1), BLOCK)
+    if dtype == "bool":
+        return np.ones(size, kind)
+    if dtype in ("int8", "uint8"):
+        if op_type in ("QuantizeLinear", "DequantizeLinear") and position == 2:
+            return np.zeros(size, kind)
+        low, high = (-127, 128) if dtype == "int8" else (0, 256)
+        return rng.integers(low, high, size).astype(kind)
+    if kind.kind in "iu":
+        return np.zeros(size, kind)
+    if (op_type in _NORMALS and position == 1) or (op_type, position) == _VARIANCE:
+        return (1 + 0.1 * rng.random(size)).astype(kind)
+    if op_type in ("QuantizeLinear", "DequantizeLinear") and position == 1:
+        return (0.01 + 0.01 * rng.random(size)).astype(kind)
+    return (_deviation(shape, op_type, position, attributes) * rng.standard_normal(size)).astype(kind)
+
+
+def _deviation(shape: tuple[int, ...], op_type: str, position: int, attributes: Mapping[str, Any]) -> float:
+    if op_type in ("Conv", "FusedConv", "ConvTranspose") and position == 1 and len(shape) > 2:
+        fan_in = prod(shape[1:]) if op_type != "ConvTranspose" else shape[0]
+    elif op_type in ("MatMul", "FusedMatMul") and position < 2 and len(shape) >= 2:
+        fan_in = shape[-2] if position == 1 else shape[-1]
+    elif op_type == "Gemm" and position == 1 and len(shape) == 2:
+        fan_in = shape[1] if attributes.get("transB") else shape[0]
+    elif op_type in ("LSTM", "GRU", "RNN") and position in (1, 2):
+        fan_in = 2 * shape[-1]
+    else:
+        return 0.02
+    return sqrt(2 / max(fan_in, 1))
