@@ -19,6 +19,7 @@ from roofline.bench.machine import Machine
 from roofline.bench.streams import StreamRate
 from roofline.cli.main import main
 from roofline.devices.load import check_device
+from roofline.devices.mode_set import mode_set
 from roofline.devices.tables import mode_table
 
 CPU = PROVIDERS["cpu"]
@@ -53,7 +54,9 @@ def written(found: Ceilings, folder: Path) -> Path:
 def ceilings_of(path: Path) -> tuple[float, float, float]:
     """Return fp32 and int8 FLOP/s and B/s of a device file."""
     spec = check_device(path)
-    table = mode_table(spec, spec.processors["cpu"], spec.modes, (("vector", "fp32"), ("vector", "int8")))
+    table = mode_table(
+        spec, spec.processors["cpu"], mode_set(spec, spec.modes), (("vector", "fp32"), ("vector", "int8"))
+    )
     assert table.nominal_byte_per_s[0] == table.bandwidth_byte_per_s[0]
     return *table.peak_flop_per_s[0], table.nominal_byte_per_s[0]
 
