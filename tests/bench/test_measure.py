@@ -67,7 +67,7 @@ def test_rows(capsys: pytest.CaptureFixture[str], tiny: Path, tmp_path: Path) ->
     assert whole["power_w"] == whole["energy_j"] == whole.get("power_boundary", "") == ""
     assert "warmup 1" in whole["notes"]
     assert [(n["layer"], n["op_type"], n["nodes"], n["n"]) for n in nodes] == [
-        ("mm", "MatMul", "mm", "3"), ("sm", "Softmax", "sm", "3"),
+        ("mm", "MatMul", '["mm"]', "3"), ("sm", "Softmax", '["sm"]', "3"),
     ]  # fmt: skip
 
 
