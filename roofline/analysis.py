@@ -21,6 +21,7 @@ from roofline.traffic import DEFAULT_TRAFFIC, layers_under, least_bytes
 from roofline.workload import Workload, build_workload
 
 if TYPE_CHECKING:
+    from roofline.calibration.record import Calibration
     from roofline.devices.spec import DeviceSpec, EnergySet, Processor
     from roofline.evaluate import Evaluation
     from roofline.training.step import TrainingStep
@@ -65,6 +66,8 @@ class Analysis:
     """Whether a mode was asked for; else the device's default mode stands first."""
     rate_per_s: float | None
     """Samples arrive at this rate, where one is given."""
+    calibration: Calibration | None
+    """What measured runs say, where that is used."""
 
     def to_dict(self, tensors: bool = False) -> dict[str, Any]:
         """Return everything as plain data, ``schema: roofline.analysis/1``.
@@ -157,7 +160,8 @@ def analyze(
         runtime: ``tensorrt``, ``ort-cuda``, ``ort-cpu`` or ``torch``; decides where tf32 is used.
         processor: ``gpu`` or ``cpu``; None is the GPU, or the CPU for ``ort-cpu``.
         clocks: ``locked`` (jetson_clocks) or ``stock`` governor: which energy figures apply.
-        calibration: ``auto`` or ``none``; no calibration exists yet, so both give the roofline.
+        calibration: ``auto`` (the shipped one for this device, runtime, precision and workload, if there is one),
+            ``none`` (rooflines only), or the name or file of one.
         levels: let results that fit the last-level cache stay there for the next layer, and count both levels.
         ops: file of formulas for operators of your own (``roofline.ops/1``); they go before the built-in rules.
         rate_per_s: samples arrive at this rate (a camera): adds the average power, idle time between runs included.
@@ -202,7 +206,7 @@ def analyze(
         layer_counts = both.layers
     workload = build_workload(layer_counts, traffic, pipes, cache)
     least = least_bytes(graph, counts, policy)
-    evaluation = None
+    evaluation = used = None
     if spec is not None and chosen is not None:
         from roofline.devices.modes import find_mode
         from roofline.devices.tables import choose_energy_set
@@ -212,7 +216,14 @@ def analyze(
         modes = (find_mode(spec, mode, clocks), *(named.under(clocks) for named in spec.modes))
         _LOG.info("%s, %s, energy set %s", spec.path, modes[0].name, energy.name if energy else "none")
         priced = _for_energy(energy, workload, layer_counts, pipes, cache)
-        evaluation = evaluate(Task(workload, priced, least, spec, chosen, energy), modes)
+        task = Task(workload, priced, least, spec, chosen, energy)
+        precise = _summary(counts, precision)
+        used = _calibration(calibration, spec, chosen, runtime, precise, traffic, graph, counts)
+        if used is not None:
+            from roofline.calibration.apply import factors_of
+
+            task = task._replace(factors=factors_of(used, layer_counts))
+        evaluation = evaluate(task, modes)
     elif mode is not None or rate_per_s is not None:
         raise UsageError(f"a {'mode' if mode else 'rate'} without a device", expected="--device as well")
     partial = Analysis(
@@ -235,6 +246,7 @@ def analyze(
         findings=tuple(findings),
         mode_was_chosen=mode is not None,
         rate_per_s=rate_per_s,
+        calibration=used,
     )
     analysis = replace(partial, findings=(*findings, *findings_about(partial)))
     gate = loose(analysis.findings, graph.path) if strict else None
@@ -247,6 +259,27 @@ def _contraction_precisions(counts: Sequence[LayerCount]) -> set[str]:
     """Return the precisions of the contractions; without any, those of the other work."""
     found = {count.precision for count in counts if count.precision}
     return found or {count.vector_precision for count in counts if count.status == "counted"} or {"fp32"}
+
+
+def _calibration(
+    wanted: str,
+    device: DeviceSpec,
+    processor: Processor,
+    runtime: str | None,
+    precision: str,
+    traffic: str,
+    graph: Graph,
+    counts: Sequence[LayerCount],
+) -> Calibration | None:
+    """Return the calibration to use; without any file for the device nothing is loaded."""
+    from roofline.devices.locate import has_calibrations
+
+    if wanted == "none" or (wanted == "auto" and not has_calibrations(device.id)):
+        return None
+    from roofline.calibration.apply import Question, choose_calibration, work_of
+
+    question = Question(device, processor, runtime, precision, traffic, work_of(graph, counts))
+    return choose_calibration(wanted, question)
 
 
 def _summary(counts: Sequence[LayerCount], requested: str | None) -> str:

@@ -95,8 +95,8 @@ def check_options(
     one_of("runtime", runtime, RUNTIMES)
     one_of("clocks", clocks, ("locked", "stock"))
     one_of("traffic", traffic, TRAFFIC_MODELS)
-    if calibration not in ("auto", "none"):
-        raise UsageError("there are no calibrations yet", where=f"--calibration {calibration}", expected="auto or none")
+    if not calibration:
+        raise UsageError("no name", where="--calibration", expected="auto, none, a calibration's name or its file")
     one_of("optimizer", optimizer, tuple(OPTIMIZERS))
     if phase == "training" and precision in ("fp8", "int8", "int4"):
         raise UsageError(

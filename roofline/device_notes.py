@@ -14,6 +14,7 @@ from roofline.units import significant, text
 
 if TYPE_CHECKING:
     from roofline.analysis import Analysis
+    from roofline.calibration.record import Calibration, Coefficient
 
 
 def findings_on_device(analysis: Analysis) -> Iterator[Finding]:
@@ -61,16 +62,43 @@ def _precision(analysis: Analysis) -> Iterator[Finding]:
         )
 
 
+def _basis(analysis: Analysis) -> Finding:
+    """Say what the times rest on: ceilings alone, or measured runs."""
+    device, used = analysis.device, analysis.calibration
+    assert device is not None
+    if used is None:
+        return Finding(
+            code="not-calibrated",
+            where=f"{device.id}, {analysis.runtime or 'any runtime'}",
+            message="ROOFLINE ONLY, not calibrated: times come from ceilings, without launch overhead",
+            hint="a real run is slower; compare modes and layers rather than read off milliseconds",
+        )
+    power = f"; power off by {used.power.error:.1%}" if used.power is not None else "; power is not in it"
+    loose = [name for name, c in _coefficients(used) if c.standing == "not determined"]
+    undetermined = f"; not determined by them: {', '.join(loose)}" if loose else ""
+    return Finding(
+        code="calibrated",
+        where=used.name,
+        message=f"times are predictions from {len(used.runs)} measured runs ({used.key.runtime or 'any runtime'}, "
+        f"{used.key.time_kind or 'kind of timing not stated'}): those left out of the fit one by one were off by "
+        f"{used.time.error:.1%}{power}{undetermined}",
+        hint="--calibration none shows the rooflines alone",
+    )
+
+
+def _coefficients(used: Calibration) -> Iterator[tuple[str, Coefficient]]:
+    yield "host time", used.time.host_s
+    for name, factors in used.time.classes.items():
+        of = "" if name == "all" else f" of {name}"
+        yield f"compute efficiency{of}", factors.compute
+        yield f"memory efficiency{of}", factors.memory
+
+
 def _ceilings(analysis: Analysis) -> Iterator[Finding]:
     evaluation, processor, device = analysis.evaluation, analysis.processor, analysis.device
     assert evaluation is not None and processor is not None and device is not None
     workload = analysis.workload
-    yield Finding(
-        code="not-calibrated",
-        where=f"{device.id}, {analysis.runtime or 'any runtime'}",
-        message="ROOFLINE ONLY, not calibrated: times come from ceilings, without launch overhead",
-        hint="a real run is slower; compare modes and layers rather than read off milliseconds",
-    )
+    yield _basis(analysis)
     for index, (pipe, precision) in enumerate(workload.ceilings):
         work = float(workload.flop[index].sum())
         if not evaluation.table.is_known[index] and work > 0:
@@ -104,6 +132,8 @@ def _energy(analysis: Analysis) -> Iterator[Finding]:
     evaluation, device, processor = analysis.evaluation, analysis.device, analysis.processor
     assert evaluation is not None and device is not None and processor is not None
     energy = evaluation.energy_set
+    if analysis.calibration is not None and analysis.calibration.power is not None:
+        return
     if energy is None:
         there = [s for s in device.energy if s.processor == processor.name]
         same = sorted({p for s in there if s.clocks == analysis.clocks for p in s.precisions})

@@ -10,13 +10,14 @@ from numpy.typing import NDArray
 
 from roofline.devices.mode_set import ModeSet, mode_set
 from roofline.devices.spec import DeviceSpec, EnergySet, PowerMode, Processor
-from roofline.devices.tables import EnergyTable, ModeTable, energy_table, idle_power, mode_table
+from roofline.devices.tables import EnergyTable, ModeTable, energy_table, idle_power, mode_table, relative_voltage
 from roofline.model import energy as energy_model
 from roofline.model import time as time_model
+from roofline.prediction import Clocks, Factors, Prediction, predict, predict_totals
 from roofline.workload import Workload
 
 Array = NDArray[np.float64]
-LIMITS = ("compute", "memory")
+LIMITS = ("compute", "memory", "overhead")
 _CELLS_AT_ONCE = 1 << 17
 """Modes times layers that are held at once while only totals are asked for: 1 MB per array, which a cache holds."""
 
@@ -34,20 +35,33 @@ class Task(NamedTuple):
     processor: Processor
     energy: EnergySet | None
     """Coefficients, or None where the device has none for this precision."""
+    factors: Factors | None = None
+    """What measured runs say of these layers, where there is a calibration."""
+
+    @property
+    def has_energy(self) -> bool:
+        """Whether energies come out: from coefficients of the device, or measured powers."""
+        return self.energy is not None or (self.factors is not None and self.factors.power is not None)
+
+    @property
+    def energy_error(self) -> float:
+        """How far energies and powers can be off, as a share."""
+        if self.factors is not None and self.factors.power is not None:
+            return self.factors.power_band[1] - 1
+        return self.energy.relative_error.value if self.energy is not None else 0.0
 
     @property
     def power_limit_w(self) -> float:
         """What the module can take at most, in W; inf where that is unknown or of no use without energies."""
         limit = self.device.power_limit_w
-        return limit.value if limit is not None and self.energy is not None else float("inf")
+        return limit.value if limit is not None and self.has_energy else float("inf")
 
     def is_power_limited(self, power_w: Array) -> NDArray[np.bool_]:
         """Return where a power is above the module's limit by more than the coefficients can be off.
 
         Such a mode cannot keep its clocks. NaN, an unknown power, is not limited.
         """
-        margin = self.energy.relative_error.value if self.energy is not None else 0.0
-        return np.asarray(power_w > self.power_limit_w * (1 + margin))
+        return np.asarray(power_w > self.power_limit_w * (1 + self.energy_error))
 
 
 class Evaluation(NamedTuple):
@@ -69,6 +83,8 @@ class Evaluation(NamedTuple):
     energy_time_s: Array
     """(modes,): time over which the energy is spent: that of the traffic model which the energy set is meant for."""
     energy_table: EnergyTable | None
+    prediction: Prediction | None
+    """Where there is a calibration."""
 
     @property
     def energy_set(self) -> EnergySet | None:
@@ -76,13 +92,32 @@ class Evaluation(NamedTuple):
         return self.task.energy
 
     @property
-    def time_s(self) -> Array:
+    def roofline_time_s(self) -> Array:
         """Roofline time of the whole model, (modes,)."""
         return np.asarray(self.layer_time_s.sum(axis=1))
 
     @property
+    def time_s(self) -> Array:
+        """Predicted time of the whole model where there is a calibration, else its roofline time; (modes,)."""
+        return self.roofline_time_s if self.prediction is None else self.prediction.time_s
+
+    @property
+    def shown_layer_s(self) -> Array:
+        """Predicted times of the layers where there is a calibration, else roofline times; (modes, layers)."""
+        return self.layer_time_s if self.prediction is None else self.prediction.layer_s
+
+    @property
+    def shown_layer_j(self) -> Array | None:
+        """Energies of the layers: predicted power times predicted time, where there are such; (modes, layers)."""
+        if self.prediction is None or self.prediction.factors.power is None:
+            return self.layer_energy_j
+        return np.asarray(self.prediction.power_w[:, None] * self.prediction.layer_s)
+
+    @property
     def energy_j(self) -> Array:
         """Energy of the whole model, (modes,); NaN where unknown."""
+        if self.prediction is not None and self.prediction.factors.power is not None:
+            return self.prediction.energy_j
         if self.layer_energy_j is None:
             return np.full(len(self.modes), np.nan)
         return np.asarray(self.layer_energy_j.sum(axis=1))
@@ -90,20 +125,34 @@ class Evaluation(NamedTuple):
     @property
     def power_w(self) -> Array:
         """Average power while the model runs, (modes,); NaN where unknown."""
+        if self.prediction is not None and self.prediction.factors.power is not None:
+            return self.prediction.power_w
         return energy_model.average_power(self.energy_j, self.energy_time_s)
+
+    @property
+    def boundary(self) -> str:
+        """What the energies and powers are of; empty where there are none."""
+        if self.prediction is not None and self.prediction.factors.power is not None:
+            return self.prediction.factors.boundary
+        return self.task.energy.boundary if self.task.energy is not None else ""
 
     def power_at_rate(self, samples_per_s: float, batch: int) -> Array:
         """Average power where samples arrive at a fixed rate, (modes,), idle time between runs included."""
         energy, columns = self.task.energy, mode_set(self.task.device, self.modes)
-        if energy is None:
+        if energy is None or (self.prediction is not None and self.prediction.factors.boundary != energy.boundary):
             return np.full(len(self.modes), np.nan)
         idle = idle_power(self.task.device, energy.clocks, energy.boundary, columns)
         return energy_model.power_at_rate(self.energy_j, self.energy_time_s, idle, samples_per_s / batch)
 
     def limited_by(self, mode: int) -> str:
-        """Return the class, compute or memory, that takes the larger share of a mode's time."""
-        memory = float(self.layer_time_s[mode][self.is_memory_bound[mode]].sum())
-        return LIMITS[int(memory > float(self.layer_time_s[mode].sum()) - memory)]
+        """Return the class, compute, memory or overhead, that takes the largest share of a mode's time."""
+        layers, overhead = self.shown_layer_s[mode], 0.0
+        if self.prediction is not None:
+            factors = self.prediction.factors
+            layers = layers - factors.kernel_s
+            overhead = factors.host_s + float(factors.kernel_s.sum())
+        memory = float(layers[self.is_memory_bound[mode]].sum())
+        return LIMITS[int(np.argmax((float(layers.sum()) - memory, memory, overhead)))]
 
 
 class Totals(NamedTuple):
@@ -119,6 +168,8 @@ class Totals(NamedTuple):
 
 class _Layers(NamedTuple):
     table: ModeTable
+    compute_s: Array
+    memory_s: Array
     time_s: Array
     ceiling: NDArray[np.intp]
     is_memory_bound: NDArray[np.bool_]
@@ -128,6 +179,10 @@ def evaluate(task: Task, modes: Sequence[PowerMode]) -> Evaluation:
     """Put a workload on the rooflines of a processor in each mode, layer by layer."""
     columns = mode_set(task.device, modes)
     layers = _time(task, task.workload, columns)
+    prediction = None
+    if task.factors is not None:
+        moved = float(task.workload.moved_byte.sum())
+        prediction = predict(task.factors, layers.compute_s, layers.memory_s, clocks_of(task, columns), moved)
     energy, energy_time, coefficients = _energy(task, columns, layers)
     return Evaluation(
         task=task,
@@ -140,6 +195,7 @@ def evaluate(task: Task, modes: Sequence[PowerMode]) -> Evaluation:
         layer_energy_j=energy,
         energy_time_s=energy_time,
         energy_table=coefficients,
+        prediction=prediction,
     )
 
 
@@ -154,6 +210,8 @@ def distinct_modes(task: Task, modes: ModeSet) -> tuple[NDArray[np.intp], NDArra
         priced = mode_table(task.device, task.processor, modes, task.energy_workload.ceilings)
         energy = energy_table(task.device, task.processor, task.energy, modes, task.energy_workload.ceilings)
         columns += [*priced.peak_flop_per_s.T, *energy.energy_per_flop.T, energy.energy_per_byte, energy.static_power_w]
+    if task.factors is not None:
+        columns += [*clocks_of(task, modes)]
     rows = np.nan_to_num(np.stack(columns, axis=1), nan=-1.0, posinf=-2.0)
     _, first, inverse = np.unique(rows, axis=0, return_index=True, return_inverse=True)
     return first.astype(np.intp), inverse.reshape(-1).astype(np.intp)
@@ -171,6 +229,10 @@ def totals_over_modes(task: Task, modes: ModeSet) -> Totals:
         table = mode_table(task.device, task.processor, part, task.workload.ceilings)
         time = _total_time(task.workload, table)
         energy, energy_time = _total_energy(task, part, time)
+        if task.factors is not None:
+            time, power = _predicted_totals(task, task.factors, part)
+            if task.factors.power is not None:
+                energy, energy_time = power * time, time
         found[:, start : start + step] = (
             time,
             _bound(task, table),
@@ -179,6 +241,30 @@ def totals_over_modes(task: Task, modes: ModeSet) -> Totals:
             energy_time,
         )
     return Totals(*found)
+
+
+def roofline_parts(task: Task, modes: ModeSet) -> tuple[Array, Array]:
+    """Return compute times and memory times by the roofline, both (modes, layers)."""
+    layers = _time(task, task.workload, modes)
+    return layers.compute_s, layers.memory_s
+
+
+def clocks_of(task: Task, modes: ModeSet) -> Clocks:
+    """Return what measured powers depend on in each mode."""
+    units, clock = task.processor.units, modes.knobs[task.processor.clock]
+    highest = {task.processor.clock: task.device.knobs[task.processor.clock].values[-1]}
+    voltage = task.device.voltage
+    return Clocks(
+        speed_hz=(modes.knobs[units.knob] if units.knob else np.ones(modes.size)) * clock,
+        voltage=relative_voltage(task.device, modes, highest)
+        if voltage is not None and voltage.knob in highest
+        else clock / highest[task.processor.clock],
+    )
+
+
+def _predicted_totals(task: Task, factors: Factors, modes: ModeSet) -> tuple[Array, Array]:
+    moved = float(task.workload.moved_byte.sum())
+    return predict_totals(factors, *roofline_parts(task, modes), clocks_of(task, modes), moved)
 
 
 def _total_time(work: Workload, table: ModeTable) -> Array:
@@ -202,7 +288,7 @@ def _time(task: Task, workload: Workload, modes: ModeSet) -> _Layers:
     table = mode_table(task.device, task.processor, modes, workload.ceilings)
     compute, which = time_model.compute_time(workload.flop, table.peak_flop_per_s)
     memory = time_model.memory_time(workload.moved_byte, table.bandwidth_byte_per_s)
-    return _Layers(table, time_model.roofline_time(compute, memory), which, memory > compute)
+    return _Layers(table, compute, memory, time_model.roofline_time(compute, memory), which, memory > compute)
 
 
 def _bound(task: Task, table: ModeTable) -> Array:

@@ -36,6 +36,9 @@ def verdict(data: dict[str, Any], device_name: str | None, modes: list[dict[str,
     )
     if data["basis"] == "roofline":
         line = f"ROOFLINE ONLY, not calibrated. {line}"
+    else:
+        low, high = totals["predicted_low_s"], totals["predicted_high_s"]
+        line = f"PREDICTED ({text(low, 's')} to {text(high, 's')} in 8 of 10 cases). {line}"
     return line + _best_modes(modes) + incomplete
 
 

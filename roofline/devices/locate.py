@@ -24,6 +24,16 @@ def device_folders() -> tuple[Path, ...]:
     return tuple(folder for folder in (*listed, config, *shipped) if folder.is_dir())
 
 
+def calibration_folders() -> tuple[Path, ...]:
+    """Return the folders of calibrations: ``calibrations`` inside each folder of device files."""
+    return tuple(path for folder in device_folders() if (path := folder / "calibrations").is_dir())
+
+
+def has_calibrations(device: str) -> bool:
+    """Return whether any calibration is there for a device id."""
+    return any(next(folder.glob(f"{device}.*.yaml"), None) for folder in calibration_folders())
+
+
 def device_files() -> Iterator[Path]:
     """Yield every device file; of two with one id only the first in search order."""
     seen = set()

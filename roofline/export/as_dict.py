@@ -28,7 +28,7 @@ def analysis_dict(analysis: Analysis, *, tensors: bool = False) -> dict[str, Any
     data: dict[str, Any] = {
         "schema": SCHEMA,
         "verdict": "",
-        "basis": "roofline",
+        "basis": "roofline" if analysis.calibration is None else "prediction",
         "model": {
             "path": graph.path,
             "opset": graph.opset,
@@ -48,7 +48,7 @@ def analysis_dict(analysis: Analysis, *, tensors: bool = False) -> dict[str, Any
         "phase": analysis.phase,
         "traffic": analysis.traffic,
         "runtime": analysis.runtime,
-        "calibration": None,
+        "calibration": None if analysis.calibration is None else analysis.calibration.name,
         "bindings": dict(graph.bindings),
         "batch": graph.batch,
         "totals": _totals(analysis, layers),
@@ -80,8 +80,8 @@ def _layers(analysis: Analysis) -> list[dict[str, Any]]:
     evaluation = analysis.evaluation
     if evaluation is None:
         return layers
-    times = evaluation.layer_time_s[0].tolist()
-    energies = None if evaluation.layer_energy_j is None else evaluation.layer_energy_j[0].tolist()
+    times, predicted = evaluation.layer_time_s[0].tolist(), evaluation.shown_layer_s[0].tolist()
+    energies = None if evaluation.shown_layer_j is None else evaluation.shown_layer_j[0].tolist()
     total = float(evaluation.time_s[0])
     for index, layer in enumerate(layers):
         if energies is not None and energies[index] > 0:  # Pagoda's convention charges some views
@@ -89,7 +89,9 @@ def _layers(analysis: Analysis) -> list[dict[str, Any]]:
         if layer["status"] != "counted":
             continue
         layer["roofline_time_s"] = times[index]
-        layer["share"] = _ratio(times[index], total)
+        if evaluation.prediction is not None:
+            layer["predicted_time_s"] = predicted[index]
+        layer["share"] = _ratio(predicted[index], total)
         if times[index] > 0:
             layer["limited_by"] = "memory" if evaluation.is_memory_bound[0, index] else "compute"
             layer["ceiling"] = _binding(analysis, index)
@@ -191,6 +193,8 @@ def _totals(analysis: Analysis, layers: list[dict[str, Any]]) -> dict[str, Any]:
         "bound_time_s": None,
         "roofline_time_s": None,
         "predicted_time_s": None,
+        "predicted_low_s": None,
+        "predicted_high_s": None,
         "time_s": None,
         "energy_j": None,
         "power_w": None,
@@ -208,17 +212,23 @@ def _totals(analysis: Analysis, layers: list[dict[str, Any]]) -> dict[str, Any]:
         time, energy = float(evaluation.time_s[0]), _known(float(evaluation.energy_j[0]))
         totals |= {
             "bound_time_s": float(evaluation.bound_time_s[0]),
-            "roofline_time_s": time,
+            "roofline_time_s": float(evaluation.roofline_time_s[0]),
             "time_s": time,
             "energy_j": energy,
             "power_w": _known(float(evaluation.power_w[0])),
             "energy_time_s": float(evaluation.energy_time_s[0]) if energy is not None else None,
-            "power_boundary": evaluation.energy_set.boundary if evaluation.energy_set else None,
+            "power_boundary": evaluation.boundary or None,
             "time_per_sample_s": _ratio(time, batch) if batch else None,
             "energy_per_sample_j": _ratio(energy, batch) if batch and energy is not None else None,
             "throughput_per_s": _ratio(batch, time) if batch else None,
             "limited_by": evaluation.limited_by(0) if time > 0 else None,
         }
+        if evaluation.prediction is not None:
+            low, high = evaluation.prediction.factors.time_band
+            host = evaluation.prediction.factors.host_s
+            totals |= {"predicted_time_s": time, "predicted_low_s": time * low, "predicted_high_s": time * high}
+            if energy is not None:
+                totals["overhead_energy_j"] = energy * host / time
         if analysis.rate_per_s is not None:
             totals["average_power_w"] = _known(float(evaluation.power_at_rate(analysis.rate_per_s, batch or 1)[0]))
     return totals
@@ -237,6 +247,7 @@ def _mode(analysis: Analysis, index: int) -> dict[str, Any]:
         "settings": ", ".join(f"{name}={show_knob(name, value)}" for name, value in mode.knobs.items()),
         "bound_time_s": float(evaluation.bound_time_s[index]),
         "time_s": time,
+        "roofline_time_s": float(evaluation.roofline_time_s[index]),
         "energy_j": energy,
         "power_w": power,
         "average_power_w": _known(float(average)),

@@ -1,0 +1,33 @@
+"""Which modes are most worth measuring, before any of them is."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from roofline.devices.mode_set import ModeSet
+from roofline.evaluate import Task, roofline_parts
+
+Array = NDArray[np.float64]
+
+
+def suggest_modes(task: Task, modes: ModeSet, count: int) -> list[int]:
+    """Return the positions of `count` modes that spread over what times depend on, in the order of their worth.
+
+    The fastest mode first, then always the mode farthest from those chosen, in the plane of log compute time and log
+    memory time of the whole workload, each scaled to its range. Filling the plane beats its corners alone: in the
+    middle both parts matter, and there the fit is tested.
+    """
+    compute, memory = roofline_parts(task, modes)
+    points = np.log(np.maximum(np.stack([compute.sum(axis=1), memory.sum(axis=1)], axis=1), 1e-300))
+    span = np.ptp(points, axis=0)
+    points = (points - points.min(axis=0)) / np.where(span > 1e-9, span, 1.0)
+    chosen = [int(np.lexsort((np.arange(len(points)), points.sum(axis=1)))[0])]
+    while len(chosen) < min(count, len(points)):
+        near = np.linalg.norm(points[:, None] - points[chosen][None], axis=2).min(axis=1)
+        near[chosen] = -1.0
+        best = int(np.argmax(near))
+        if near[best] <= 1e-12:
+            break  # what is left cannot be told apart from what is chosen
+        chosen.append(best)
+    return chosen
