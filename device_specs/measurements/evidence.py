@@ -64,8 +64,8 @@ def series(only: str = "") -> Iterator[Series]:
 def _series(name: str, entry: dict[str, Any], model: dict[str, Any], device: Any, rows: list[Measurement]) -> Series:
     base = entry.get("mode")
     named = [row if row.power_mode or not base else row._replace(power_mode=base) for row in rows]
-    # a clock list without the memory's clock is one of its mode
-    placed, _ = against_device([_settable(row, device) for row in named], device, name)
+    rows = [_settable(row, device) for row in named]
+    placed, _ = against_device(rows, device, name)
     modes = tuple(p.mode or find_mode(device, None) for p in placed)
     analysis = roofline.analyze(
         HERE / model["path"], device, bindings=model.get("bind"), precision=model["precision"],

@@ -61,7 +61,8 @@ def calibrate(analysis: Analysis, rows: Iterable[Measurement], where: str = "mea
     powers = np.array([np.nan if row.power_w is None else row.power_w for _, row in points])
     power = power_fit(task, modes, time, powers) if np.isfinite(powers).sum() >= LEAST_MODES else None
     first = runs[0]
-    name = f"{task.device.id}.{_plain(first.runtime)}.{_plain(analysis.precision)}.{_plain(first.workload)}"
+    runtime = analysis.runtime or _plain(first.runtime)
+    name = f"{task.device.id}.{runtime}.{_plain(analysis.precision)}.{_plain(first.workload)}"
     if first.time_kind:
         name += f".{first.time_kind}"
     return Calibration(
