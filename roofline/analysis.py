@@ -18,11 +18,11 @@ from roofline.levels import Levels, two_levels
 from roofline.memory import Memory, peak_memory
 from roofline.notes import findings_about
 from roofline.traffic import DEFAULT_TRAFFIC, layers_under, least_bytes
-from roofline.workload import Workload, build_workload
+from roofline.workload import Workload, build_workload, node_layers
 
 if TYPE_CHECKING:
     from roofline.calibration.record import Calibration
-    from roofline.devices.spec import DeviceSpec, EnergySet, Processor
+    from roofline.devices.spec import DeviceSpec, Processor
     from roofline.evaluate import Evaluation
     from roofline.training.step import TrainingStep
 
@@ -215,8 +215,13 @@ def analyze(
         energy = choose_energy_set(spec, chosen.name, _contraction_precisions(counts), clocks)
         modes = (find_mode(spec, mode, clocks), *(named.under(clocks) for named in spec.modes))
         _LOG.info("%s, %s, energy set %s", spec.path, modes[0].name, energy.name if energy else "none")
-        priced = _for_energy(energy, workload, layer_counts, pipes, cache)
-        task = Task(workload, priced, least, spec, chosen, energy)
+        priced, places = workload, None
+        if energy is not None and traffic not in energy.traffic:
+            # the set has its own way of counting bytes, node by node; a training step is one already
+            nodes = layer_counts if step else counts
+            priced = build_workload(nodes, energy.traffic[0], pipes, cache)
+            places = None if step else node_layers(layer_counts, counts)
+        task = Task(workload, priced, least, spec, chosen, energy, energy_layers=places)
         precise = _summary(counts, precision)
         used = _calibration(calibration, spec, chosen, runtime, precise, traffic, graph, counts)
         if used is not None:
@@ -224,8 +229,9 @@ def analyze(
 
             task = task._replace(factors=factors_of(used, layer_counts))
         evaluation = evaluate(task, modes)
-    elif mode is not None or rate_per_s is not None:
-        raise UsageError(f"a {'mode' if mode else 'rate'} without a device", expected="--device as well")
+    elif mode is not None or rate_per_s is not None or calibration not in ("auto", "none"):
+        what = "mode" if mode is not None else "rate" if rate_per_s is not None else "calibration"
+        raise UsageError(f"a {what} without a device", expected="--device as well")
     partial = Analysis(
         graph=graph,
         counts=counts,
@@ -287,16 +293,3 @@ def _summary(counts: Sequence[LayerCount], requested: str | None) -> str:
     if len(found) == 1:
         return found[0]
     return "mixed " + "+".join(found) if found else requested or "fp32"
-
-
-def _for_energy(
-    energy: EnergySet | None,
-    workload: Workload,
-    counts: Sequence[LayerCount],
-    pipes: Sequence[tuple[str, str]],
-    cache: float | None,
-) -> Workload:
-    """Return the workload whose bytes the energy set is meant for."""
-    if energy is None or workload.traffic in energy.traffic:
-        return workload
-    return build_workload(counts, energy.traffic[0], pipes, cache)

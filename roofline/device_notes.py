@@ -192,25 +192,14 @@ def _power(analysis: Analysis) -> Iterator[Finding]:
     evaluation = analysis.evaluation
     assert evaluation is not None
     task, power = evaluation.task, evaluation.power_w
-    limited = task.is_power_limited(power)
-    shown = {m.name: text(float(p), "W") for m, p in zip(evaluation.modes, power, strict=True)}
-    certain = [mode.name for mode, is_limited in zip(evaluation.modes, limited, strict=True) if is_limited]
-    maybe = [m.name for m, p in zip(evaluation.modes, power, strict=True) if p > task.power_limit_w]
-    maybe = [name for name in dict.fromkeys(maybe) if name not in certain]
-    if certain:
+    over = {m.name: text(float(p), "W") for m, p in zip(evaluation.modes, power, strict=True) if p > task.power_limit_w}
+    if over:
         yield Finding(
             code="power-limited",
-            where=", ".join(f"{name} {shown[name]}" for name in dict.fromkeys(certain)),
-            message=f"more than the {text(task.power_limit_w, 'W')} that the module can take, beyond the error of the "
-            "coefficients",
+            where=", ".join(f"{name} {shown}" for name, shown in over.items()),
+            message=f"energy over time is more than the {text(task.power_limit_w, 'W')} that the module can take; "
+            f"energies here can be off by {task.energy_error:.0%}",
             hint="the clocks would fall, or the run is slower than its roofline",
-        )
-    if maybe:
-        yield Finding(
-            code="power-near-limit",
-            where=", ".join(f"{name} {shown[name]}" for name in maybe),
-            message=f"more than the {text(task.power_limit_w, 'W')} that the module can take, within the error of the "
-            "coefficients",
         )
 
 

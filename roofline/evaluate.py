@@ -37,6 +37,8 @@ class Task(NamedTuple):
     """Coefficients, or None where the device has none for this precision."""
     factors: Factors | None = None
     """What measured runs say of these layers, where there is a calibration."""
+    energy_layers: NDArray[np.intp] | None = None
+    """Layer of `workload` that each layer of `energy_workload` is part of, where they are not the same."""
 
     @property
     def has_energy(self) -> bool:
@@ -57,11 +59,11 @@ class Task(NamedTuple):
         return limit.value if limit is not None and self.has_energy else float("inf")
 
     def is_power_limited(self, power_w: Array) -> NDArray[np.bool_]:
-        """Return where a power is above the module's limit by more than the coefficients can be off.
+        """Return where a power is above what the module can take: such a mode cannot keep its clocks.
 
-        Such a mode cannot keep its clocks. NaN, an unknown power, is not limited.
+        NaN, an unknown power, is not limited.
         """
-        return np.asarray(power_w > self.power_limit_w * (1 + self.energy_error))
+        return np.asarray(power_w > self.power_limit_w)
 
 
 class Evaluation(NamedTuple):
@@ -138,11 +140,8 @@ class Evaluation(NamedTuple):
 
     def power_at_rate(self, samples_per_s: float, batch: int) -> Array:
         """Average power where samples arrive at a fixed rate, (modes,), idle time between runs included."""
-        energy, columns = self.task.energy, mode_set(self.task.device, self.modes)
-        if energy is None or (self.prediction is not None and self.prediction.factors.boundary != energy.boundary):
-            return np.full(len(self.modes), np.nan)
-        idle = idle_power(self.task.device, energy.clocks, energy.boundary, columns)
-        return energy_model.power_at_rate(self.energy_j, self.energy_time_s, idle, samples_per_s / batch)
+        totals = Totals(self.time_s, self.bound_time_s, self.energy_j, self.power_w, self.energy_time_s)
+        return average_power(self.task, mode_set(self.task.device, self.modes), totals, samples_per_s / batch)
 
     def limited_by(self, mode: int) -> str:
         """Return the class, compute, memory or overhead, that takes the largest share of a mode's time."""
@@ -164,6 +163,23 @@ class Totals(NamedTuple):
     power_w: Array
     energy_time_s: Array
     """Time over which the energy is spent (see `Evaluation`)."""
+
+
+def average_power(task: Task, modes: ModeSet, totals: Totals, runs_per_s: float) -> Array:
+    """Return the power of runs that start at a fixed rate, idle time between them included, (modes,).
+
+    NaN where a run, or the run that the energies are of, takes longer than there is time for; and where the idle power
+    at the same boundary is not known.
+    """
+    factors, energy = task.factors, task.energy
+    boundary = energy.boundary if energy is not None else ""
+    clocks = energy.clocks if energy is not None else "locked"
+    spent = totals.energy_time_s
+    if factors is not None and factors.power is not None:
+        boundary, spent = factors.boundary, totals.time_s
+    idle = idle_power(task.device, clocks, boundary, modes)
+    power = energy_model.power_at_rate(totals.energy_j, spent, idle, runs_per_s)
+    return np.where(np.maximum(totals.time_s, spent) * runs_per_s <= 1.0, power, np.nan)
 
 
 class _Layers(NamedTuple):
@@ -315,4 +331,9 @@ def _energy(task: Task, modes: ModeSet, layers: _Layers) -> tuple[Array | None, 
         time = _time(task, work, modes).time_s
     table = energy_table(task.device, task.processor, task.energy, modes, work.ceilings)
     dynamic = energy_model.dynamic_energy(work.flop, work.moved_byte, table.energy_per_flop, table.energy_per_byte)
-    return dynamic + energy_model.static_energy(time, table.static_power_w), time.sum(axis=1), table
+    energy = dynamic + energy_model.static_energy(time, table.static_power_w)
+    if task.energy_layers is not None:
+        parts = np.zeros((work.moved_byte.size, task.workload.moved_byte.size))
+        parts[np.arange(len(parts)), task.energy_layers] = 1.0
+        energy = energy @ parts
+    return energy, time.sum(axis=1), table

@@ -90,3 +90,13 @@ def read_with_cache(cost: Cost, cache_bytes: float | None) -> int:
     if cache_bytes is not None and max(cost.resident_bytes, cost.resident_set) > cache_bytes:
         return cost.bytes_read + cost.resident_bytes * (cost.resident_steps - 1)
     return cost.bytes_read
+
+
+def node_layers(layers: Sequence[LayerCount], counts: Sequence[LayerCount]) -> NDArray[np.intp]:
+    """Return for every node the position of the layer that it is part of, (nodes,)."""
+    place = {id(count.node): i for i, count in enumerate(counts)}
+    found = np.zeros(len(counts), dtype=np.intp)
+    for index, layer in enumerate(layers):
+        for node in layer.parts or ((place[id(layer.node)],) if id(layer.node) in place else ()):
+            found[node] = index
+    return found

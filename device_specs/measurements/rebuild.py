@@ -97,8 +97,8 @@ def report() -> Iterator[str]:
     yield "# How far predictions from five measured modes are off"
     yield ""
     yield "`python device_specs/measurements/rebuild.py` makes this page from the measured runs in"
-    yield "[device_specs/measurements](../measurements/README.md). Each workload is fitted to five modes that were fixed"
-    yield "before any time was looked at; the errors are of all its other modes."
+    yield "[device_specs/measurements](../measurements/README.md). Each workload is fitted to five modes that were"
+    yield "fixed before any time was looked at; the errors are of all its other modes."
     yield ""
     yield "| workload | modes | time: mean | worst | in the 80 % band | power: mean | worst | in the 80 % band |"
     yield "|---|---:|---:|---:|---:|---:|---:|---:|"
@@ -123,10 +123,11 @@ def report() -> Iterator[str]:
         yield line
     grids = [error for name, error in times if not name.startswith("edge")]
     yield ""
+    named = [error for name, error in times if name.startswith("edge")]
     yield (
-        f"Clock grids: median of the means {np.median(grids):.1%}, largest {max(grids):.1%}. Power modes with other CPU "
-        "clocks and cores (edge-inference-energy-grid), which the model does not see and five modes do not determine: "
-        f"{min(e for n, e in times if n.startswith('edge')):.1%} to {max(e for n, e in times if n.startswith('edge')):.1%}."
+        f"Clock grids: median of the means {np.median(grids):.1%}, largest {max(grids):.1%}. Power modes with other "
+        "CPU clocks and cores (edge-inference-energy-grid), which the model does not see and five modes do not "
+        f"determine: {min(named):.1%} to {max(named):.1%}."
     )
     loudva = [error for name, error in powers if name.startswith("loudva")]
     yield f"Power on the LoudVA boards: median {np.median(loudva):.1%}, largest {max(loudva):.1%}."
@@ -137,9 +138,9 @@ def report() -> Iterator[str]:
     yield ""
     yield "## The mode that would have been chosen"
     yield ""
-    yield "Least predicted energy within a slack of the least predicted time. Late: by how much the measured time of the"
-    yield "chosen mode is over what the slack allows. Energy: measured, over the best mode that the slack allows, and over"
-    yield "always running the fastest mode."
+    yield "Least predicted energy within a slack of the least predicted time. Late: by how much the measured time of"
+    yield "the chosen mode is over what the slack allows. Energy: measured, over the best mode that the slack allows,"
+    yield "and over always running the fastest mode."
     yield ""
     yield "| workload | " + " | ".join(f"{s:.0%}: late | energy | against fastest" for s in SLACKS) + " |"
     yield "|---|" + "---:|" * (3 * len(SLACKS))
@@ -157,8 +158,9 @@ def report() -> Iterator[str]:
     late_share = float(np.mean(np.array(all_late) <= 0.01))
     regret_share = float(np.mean(np.array(all_regret) <= 0.03))
     yield (
-        f"Late by more than 1 %: {1 - late_share:.0%} of the choices, worst {max(all_late):.1%}. More than 3 % above the "
-        f"best choice's energy: {1 - regret_share:.0%}, worst {max(all_regret):+.1%}; median {np.median(all_regret):+.1%}."
+        f"Late by more than 1 %: {1 - late_share:.0%} of the choices, worst {max(all_late):.1%}. More than 3 % above "
+        f"the best choice's energy: {1 - regret_share:.0%}, worst {max(all_regret):+.1%}; "
+        f"median {np.median(all_regret):+.1%}."
     )
 
 

@@ -76,16 +76,18 @@ class QuantityType(_NumberType):
 
 
 class ShareType(_NumberType):
-    """``1%`` or ``0.01`` -> 0.01."""
+    """``1%`` or ``0.01`` -> 0.01; ``none`` -> infinity."""
 
     name = "SHARE"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         if isinstance(value, float):
             return value
+        if str(value).strip().lower() == "none":
+            return float("inf")
         found = re.fullmatch(r"(\d+\.?\d*|\.\d+)\s*(%?)", str(value).strip())
-        if not found:
-            self.fail(f"{value!r} is no share, such as 1% or 0.01", param, ctx)
+        if not found or (not found[2] and float(found[1]) >= 1):
+            self.fail(f"{value!r} is no share, such as 1%, 0.01 or none", param, ctx)
         return float(found[1]) / (100 if found[2] else 1)
 
 

@@ -96,8 +96,9 @@ def command(
     )  # fmt: skip
     gate = GateError(f"no feasible mode: {answer.reason}", where=answer.device.id) if answer.choice is None else None
     gate = gate or (loose(answer.findings, answer.analysis.graph.path) if strict else None)
-    if emit is not None and answer.choice is not None:
-        _emit(answer, base, emit_name, output, quiet)
+    if emit is not None:
+        if answer.choice is not None:
+            _emit(answer, base, emit_name, output, quiet)
     elif form == "json":
         write_data(answer.to_dict(), form, output, gate)
     elif form == "csv":
@@ -131,7 +132,8 @@ def _emit(answer: Selection, base: str | None, name: str, output: str | None, qu
     else:
         content = "".join(read_conf(Path(base)).lines)
         file = output if output not in (None, "-") else ""
-        made = emit_mode(content, answer.device, answer.choice.mode.knobs, name=name, where=base, file=file or "")
+        made = emit_mode(content, answer.device, answer.choice.mode.knobs, name=name, where=base, file=file or "",
+                         current=answer.current)  # fmt: skip
         write(made.conf, output)
         said += ["To apply it:", *(f"  {line}" for line in made.apply)]
         said += ["To undo it:", *(f"  {line}" for line in made.undo)]

@@ -11,7 +11,7 @@ from roofline.devices.spec import DeviceSpec, Knob, PowerMode
 from roofline.errors import DeviceError
 
 
-def find_mode(device: DeviceSpec, text: str | None, clocks: str = "locked") -> PowerMode:
+def find_mode(device: DeviceSpec, text: str | None, clocks: str = "locked", where: str = "--mode") -> PowerMode:
     """Return a mode such as ``30W``, ``MODE_30W``, ``2`` or ``30W,gpu_freq=816MHz,cpu_cores=8``.
 
     Knobs without a mode start from the default mode; None is the default mode itself. With ``stock`` clocks a named
@@ -23,8 +23,8 @@ def find_mode(device: DeviceSpec, text: str | None, clocks: str = "locked") -> P
     parts = [part.strip() for part in (text or device.default_mode).split(",") if part.strip()]
     named = [part for part in parts if "=" not in part]
     if len(named) > 1:
-        raise DeviceError(f"two modes in one: {' and '.join(named)}", where="--mode", expected="one mode")
-    mode = _named(device, named[0] if named else device.default_mode).under(clocks)
+        raise DeviceError(f"two modes in one: {' and '.join(named)}", where=where, expected="one mode")
+    mode = _named(device, named[0] if named else device.default_mode, where).under(clocks)
     settings = [part for part in parts if "=" in part]
     if not settings:
         return mode
@@ -33,11 +33,11 @@ def find_mode(device: DeviceSpec, text: str | None, clocks: str = "locked") -> P
         name, _, value = (s.strip() for s in setting.partition("="))
         knob = device.knobs.get(name)
         if knob is None:
-            raise DeviceError(f"no knob {name!r}", where=f"--mode {text}", expected=", ".join(device.knobs))
+            raise DeviceError(f"no knob {name!r}", where=f"{where} {text}", expected=", ".join(device.knobs))
         if name in given:
-            raise DeviceError(f"{name} is set twice", where=f"--mode {text}", expected="one value for it")
+            raise DeviceError(f"{name} is set twice", where=f"{where} {text}", expected="one value for it")
         given.add(name)
-        knobs[name] = _settable(knob, value, f"--mode {text}")
+        knobs[name] = _settable(knob, value, f"{where} {text}")
     name = ",".join([mode.name, *(f"{k}={show_knob(k, v)}" for k, v in knobs.items() if v != mode.knobs[k])])
     if knobs == dict(mode.knobs):
         return mode
@@ -49,7 +49,7 @@ def show_knob(name: str, value: float) -> str:
     return f"{value / 1e6:g}MHz" if name.endswith("_freq") else f"{value:g}"
 
 
-def _named(device: DeviceSpec, text: str) -> PowerMode:
+def _named(device: DeviceSpec, text: str, where: str) -> PowerMode:
     wanted = _plain(text)
     for mode in device.modes:
         if wanted == _plain(mode.name) or (mode.id is not None and text == str(mode.id)):
@@ -60,9 +60,9 @@ def _named(device: DeviceSpec, text: str) -> PowerMode:
     names = ", ".join(mode.name for mode in device.modes)
     if close:
         raise DeviceError(
-            f"{text!r} fits {', '.join(m.name for m in close)}", where="--mode", expected="one of them in full"
+            f"{text!r} fits {', '.join(m.name for m in close)}", where=where, expected="one of them in full"
         )
-    raise DeviceError(f"{device.id} has no mode {text!r}", where="--mode", expected=f"one of {names}")
+    raise DeviceError(f"{device.id} has no mode {text!r}", where=where, expected=f"one of {names}")
 
 
 def _parts(name: str) -> set[str]:

@@ -252,7 +252,6 @@ def _mode(analysis: Analysis, index: int) -> dict[str, Any]:
         "power_w": power,
         "average_power_w": _known(float(average)),
         "power_limited": bool(evaluation.task.is_power_limited(evaluation.power_w)[index]),
-        "over_power_limit": bool(evaluation.power_w[index] > evaluation.task.power_limit_w),
         "limited_by": evaluation.limited_by(index),
     }
 

@@ -10,7 +10,7 @@ import numpy as np
 from roofline.devices.modes import show_knob
 from roofline.export.tables import Table
 from roofline.selection.answer import Choice, Selection
-from roofline.selection.words import reasons, saving, verdict
+from roofline.selection.words import reasons, verdict
 from roofline.units import text
 
 SCHEMA = "roofline.selection/1"
@@ -20,12 +20,13 @@ _SHOWN = 20
 
 def selection_dict(answer: Selection) -> dict[str, Any]:
     """Return a selection as plain data; unknown numbers are None. Times and energies are per run of one batch."""
-    choice = answer.choice
+    choice, saved = answer.choice, answer.saving
     return {
         "schema": SCHEMA,
         "verdict": verdict(answer),
         "reason": answer.reason or None,
-        "basis": "roofline",
+        "basis": "roofline" if answer.analysis.calibration is None else "prediction",
+        "calibration": None if answer.analysis.calibration is None else answer.analysis.calibration.name,
         "model": answer.analysis.graph.path,
         "device": answer.device.id,
         "variant": answer.device.variant or None,
@@ -42,17 +43,19 @@ def selection_dict(answer: Selection) -> dict[str, Any]:
         "maximum": _choice(answer.maximum),
         "fastest": _choice(answer.fastest),
         "careful": _choice(answer.careful),
-        "saving_vs_default": saving(choice, answer.default) if choice else None,
-        "saving_vs_maximum": saving(choice, answer.maximum) if choice else None,
+        "saving_of": "energy" if answer.rate_per_s is None else "average_power",
+        "saving_vs_default": saved(choice, answer.default) if choice else None,
+        "saving_vs_maximum": saved(choice, answer.maximum) if choice else None,
         "saving_unseen_knobs": None,
         "by_slack": [
-            {"slack": s.slack, **(_choice(s.choice) or {}), "saving_vs_fastest": saving(s.choice, answer.fastest),
-             "saving_vs_maximum": saving(s.choice, answer.maximum)}
+            {"slack": s.slack, **(_choice(s.choice) or {}), "saving_vs_fastest": saved(s.choice, answer.fastest),
+             "saving_vs_maximum": saved(s.choice, answer.maximum)}
             for s in answer.by_slack
         ],
         "runner_up": _choice(answer.runner_up),
         "margin": _known(answer.margin),
-        "binding_constraint": answer.binding_constraint,
+        "binding_constraint": " and ".join(answer.binding) or "none",
+        "equals": list(answer.equals),
         "why": list(reasons(answer)),
         "flips": [{"layer": name, "before": before, "after": after} for name, before, after in answer.flips],
         "candidates": answer.candidates,
@@ -108,6 +111,10 @@ def blocks(answer: Selection, quiet: bool = False) -> Iterator[str | Table]:
         yield finding_table({"findings": [finding.to_dict() for finding in answer.findings]})
 
 
+def _saved(answer: Selection) -> str:
+    return "energy" if answer.rate_per_s is None else "average power"
+
+
 def _columns(answer: Selection) -> tuple[str, ...]:
     rate = ("at rate",) if answer.rate_per_s is not None else ()
     return ("time", "energy", "power", *rate)
@@ -138,7 +145,7 @@ def _side_by_side(answer: Selection) -> Table:
     rows = []
     for label, choice in named:
         if choice is not None:
-            change = saving(choice, answer.maximum or answer.default)
+            change = answer.saving(choice, answer.maximum or answer.default)
             reboot = "yes" if choice.reboot else "no"
             against = _percent(None if change is None else -change)
             rows.append(
@@ -147,9 +154,9 @@ def _side_by_side(answer: Selection) -> Table:
     other = "maximum" if answer.maximum else "default"
     return Table(
         title="Modes",
-        columns=("", "mode", *_columns(answer), f"energy vs {other}", "reboot", "settings"),
+        columns=("", "mode", *_columns(answer), f"{_saved(answer)} vs {other}", "reboot", "settings"),
         rows=rows,
-        right=frozenset({*_columns(answer), f"energy vs {other}"}),
+        right=frozenset({*_columns(answer), f"{_saved(answer)} vs {other}"}),
         footer="! more than the module can take" if any(c is not None and c.is_power_limited for _, c in named) else "",
         widest=60,
     )
@@ -158,19 +165,19 @@ def _side_by_side(answer: Selection) -> Table:
 def _slack_table(answer: Selection) -> Table:
     return Table(
         title="Best mode by slack",
-        columns=("slack", "mode", *_columns(answer), "slower", "energy vs fastest", "verified"),
+        columns=("slack", "mode", *_columns(answer), "slower", f"{_saved(answer)} vs fastest", "verified"),
         rows=[
             [
                 f"{at.slack:.0%}",
                 at.choice.mode.name,
                 *_figures(answer, at.choice),
                 _percent(_slower(at.choice, answer.fastest)),
-                _percent(None if (s := saving(at.choice, answer.fastest)) is None else -s),
+                _percent(None if (s := answer.saving(at.choice, answer.fastest)) is None else -s),
                 "yes" if at.choice.is_verified else "no",
             ]
             for at in answer.by_slack
         ],
-        right=frozenset({"slack", *_columns(answer), "slower", "energy vs fastest"}),
+        right=frozenset({"slack", *_columns(answer), "slower", f"{_saved(answer)} vs fastest"}),
         widest=60,
     )
 

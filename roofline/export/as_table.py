@@ -145,8 +145,7 @@ def mode_table(data: dict[str, Any]) -> Table:
                 mode["mode"] + (" *" if mode["mode"] == data["mode"] else ""),
                 text(mode["time_s"], "s"),
                 text(mode["energy_j"], "J"),
-                text(mode["power_w"], "W")
-                + (" !" if mode["power_limited"] else " ?" if mode["over_power_limit"] else ""),
+                text(mode["power_w"], "W") + (" !" if mode["power_limited"] else ""),
                 *([text(mode["average_power_w"], "W")] if at_rate else []),
                 mode["limited_by"] if mode["time_s"] else "-",
                 text(mode["bound_time_s"], "s"),
@@ -162,8 +161,6 @@ def mode_table(data: dict[str, Any]) -> Table:
 
 def _mode_footer(data: dict[str, Any]) -> str:
     over = "; ! more than the module can take" if any(m["power_limited"] for m in data["modes"]) else ""
-    if any(m["over_power_limit"] and not m["power_limited"] for m in data["modes"]):
-        over += "; ? more than the module can take, by less than the coefficients can be off"
     return f"* the layers above are in this mode{over}"
 
 

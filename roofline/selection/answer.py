@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import isfinite
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from roofline.analysis import Analysis
@@ -68,6 +69,8 @@ class Selection:
     choice: Choice | None
     """None where no mode is feasible; `reason` says why."""
     reason: str
+    current: PowerMode
+    """The mode the device is in."""
     default: Choice
     maximum: Choice | None
     """The named mode with the highest ceilings."""
@@ -78,9 +81,12 @@ class Selection:
     runner_up: Choice | None
     margin: float
     """How much more of the objective the runner-up costs, as a share; NaN without one."""
-    binding_constraint: str
+    binding: tuple[str, ...]
+    """The constraint, or those together, without which another mode would be better; empty if there is none."""
     by_slack: Sequence[AtSlack]
     pareto: Sequence[Choice]
+    equals: tuple[str, ...]
+    """Named modes that the model cannot tell apart from the chosen one."""
     candidates: int
     distinct: int
     unseen_knobs: tuple[str, ...]
@@ -106,6 +112,16 @@ class Selection:
             for i, layer in enumerate(self.analysis.layer_counts)
             if before[i] != after[i] and self.evaluation.layer_time_s[1, i] > 0
         ]
+
+    def saving(self, choice: Choice, other: Choice | None) -> float | None:
+        """Return the share of another mode's energy per sample that a choice saves; None where unknown.
+
+        With a frame rate: of its average power, idle time included.
+        """
+        if other is None:
+            return None
+        mine, its = ((c.sample_energy_j if self.rate_per_s is None else c.average_power_w) for c in (choice, other))
+        return 1 - mine / its if isfinite(mine) and its > 0 else None
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain data, ``schema: roofline.selection/1``."""

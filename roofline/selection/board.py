@@ -9,12 +9,10 @@ from numpy.typing import NDArray
 
 from roofline.devices.mode_set import ModeSet, mode_set
 from roofline.devices.spec import PowerMode
-from roofline.devices.tables import idle_power
-from roofline.evaluate import Task, Totals, distinct_modes, totals_over_modes
-from roofline.model.energy import power_at_rate
+from roofline.evaluate import Task, Totals, average_power, distinct_modes, totals_over_modes
 from roofline.selection.answer import Choice
 from roofline.selection.candidates import Candidates, as_mode, needs_reboot
-from roofline.selection.search import Field
+from roofline.selection.search import Field, time_upper
 
 Array = NDArray[np.float64]
 
@@ -54,9 +52,8 @@ class Board:
     def _field(self, which: int, totals: Totals, modes: ModeSet) -> Field:
         task, samples = self._tasks[which], float(self._batches[which] or 1)
         average = totals.power_w
-        if self._rate is not None and task.energy is not None:
-            idle = idle_power(task.device, task.energy.clocks, task.energy.boundary, modes)
-            average = power_at_rate(totals.energy_j, totals.energy_time_s, idle, self._rate / samples)
+        if self._rate is not None and task.has_energy:
+            average = average_power(task, modes, totals, self._rate / samples)
         return Field(
             time_s=totals.time_s,
             bound_s=totals.bound_time_s,
@@ -65,8 +62,34 @@ class Board:
             samples=np.full(modes.size, samples),
             is_power_limited=task.is_power_limited(totals.power_w),
             average_power_w=average,
-            energy_error=np.full(modes.size, task.energy.relative_error.value if task.energy is not None else 0.0),
+            preference=self._preference(task, modes),
         )
+
+    def _preference(self, task: Task, modes: ModeSet) -> Array:
+        """Of modes that the model cannot tell apart: the default one, then the one that gives the host most."""
+        default = next(i for i, mode in enumerate(task.device.modes) if mode.name == task.device.default_mode)
+        host = np.ones(modes.size)
+        for name in ("cpu_freq", "cpu_cores"):
+            if name in modes.knobs:
+                host = host * modes.knobs[name] / task.device.knobs[name].values[-1]
+        return np.where(self._found.named == default, -2.0, -host) if modes.size == len(self._found.named) else -host
+
+    def upper(self, admissible: NDArray[np.bool_]) -> Array:
+        """Return the upper end of each candidate's time per sample: of the band, or uncalibrated of the interval."""
+        factors = self._tasks[0].factors
+        if factors is not None:
+            return np.asarray(self.field.sample_time_s * factors.time_band[1])
+        return time_upper(self.field.sample_time_s, self.speed, admissible)
+
+    def equals(self, chosen: int) -> tuple[str, ...]:
+        """Return the named modes with the same time and energy as a candidate, itself left out."""
+        field, size = self.field, self._found.modes.size
+        start = self.batch_index(chosen) * size
+        same = (field.time_s == field.time_s[chosen]) & (
+            (field.energy_j == field.energy_j[chosen]) | np.isnan(field.energy_j[chosen])
+        )
+        here = [i for i in np.flatnonzero(same[start : start + size]) + start if i != chosen]
+        return tuple(self.mode(int(i)).name for i in here if self._found.named[int(i) - start] >= 0)
 
     def batch_index(self, index: int) -> int:
         """Return which of the batch sizes a candidate has."""

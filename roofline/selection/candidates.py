@@ -51,7 +51,7 @@ def candidates(task: Task, grid: str, clocks: str = "locked") -> Candidates:
         return _grid(device, named, seen, unseen, with_masks=grid == "full+tpc")
     if not Path(grid).is_file():
         raise UsageError(f"no grid {grid!r}", where="--grid", expected=f"{', '.join(GRIDS)}, or a file of modes")
-    listed = [find_mode(device, line, clocks) for line in _lines(Path(grid))]
+    listed = [find_mode(device, line, clocks, where=f"{grid}:{number}") for number, line in _lines(Path(grid))]
     if not listed:
         raise DeviceError("no mode in it", where=grid, expected="one mode per line, such as 30W,gpu_freq=816MHz")
     place = {mode.name: i for i, mode in enumerate(named)}
@@ -78,6 +78,13 @@ def as_mode(device: DeviceSpec, found: Candidates, index: int, clocks: str = "lo
     changed = [f"{name}={show_knob(name, value)}" for name, value in knobs.items() if value != base.knobs[name]]
     name = ",".join([base.name, *changed])
     return PowerMode(name=name, id=None, knobs=MappingProxyType(knobs), base=base.name)
+
+
+def host_speed(device: DeviceSpec, knobs: Mapping[str, float]) -> float:
+    """Return how much a mode's settings give the host, relative to the highest: cores times clock."""
+    return float(
+        np.prod([knobs[n] / device.knobs[n].values[-1] for n in ("cpu_freq", "cpu_cores") if n in knobs] or [1.0])
+    )
 
 
 def needs_reboot(device: DeviceSpec, a: Mapping[str, float], b: Mapping[str, float]) -> bool:
@@ -118,14 +125,14 @@ def _settable(device: DeviceSpec, name: str, with_masks: bool) -> tuple[float, .
     return knob.values[-1:] if knob.needs_reboot and not with_masks else knob.values
 
 
-def _lines(path: Path) -> Iterable[str]:
+def _lines(path: Path) -> Iterable[tuple[int, str]]:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise DeviceError(f"cannot be read: {error}", where=str(path)) from None
-    for number, line in enumerate(text.splitlines()):
+    for number, line in enumerate(text.splitlines(), 1):
         if number >= _LARGEST_LIST:
             raise DeviceError(f"more than {_LARGEST_LIST} lines", where=str(path))
         mode = line.partition("#")[0].strip()
         if mode:
-            yield mode
+            yield number, mode

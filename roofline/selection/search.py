@@ -40,8 +40,8 @@ class Field(NamedTuple):
     is_power_limited: Mask
     average_power_w: Array
     """At the frame rate that is asked for; the power of a run where none is."""
-    energy_error: Array
-    """How far energies and powers can be off, as a share."""
+    preference: Array
+    """Of candidates that the model cannot tell apart, the one with the least value is taken."""
 
     @property
     def sample_time_s(self) -> Array:
@@ -79,13 +79,14 @@ def constraints(field: Field, limits: Limits, *, allow_power_limited: bool) -> d
     return found
 
 
-def best(values: Array, time_s: Array, allowed: Mask) -> int | None:
-    """Return the allowed candidate with the least value, the fastest and then the first of equals; None without."""
+def best(values: Array, field: Field, allowed: Mask) -> int | None:
+    """Return the allowed candidate with the least value; of equals the fastest, then the preferred one."""
     usable = allowed & np.isfinite(values)
     if not usable.any():
         return None
     index = np.flatnonzero(usable)
-    return int(index[np.lexsort((index, time_s[index], values[index]))[0]])
+    keys = (index, field.preference[index], field.sample_time_s[index], values[index])
+    return int(index[np.lexsort(keys)[0]])
 
 
 def within_slack(time_s: Array, admissible: Mask, slack: float) -> Mask:
@@ -95,25 +96,42 @@ def within_slack(time_s: Array, admissible: Mask, slack: float) -> Mask:
     return np.asarray(admissible & (time_s <= (1 + slack) * time_s[admissible].min() * (1 + 1e-12)))
 
 
-def runner_up(values: Array, time_s: Array, allowed: Mask, chosen: int) -> int | None:
+def runner_up(values: Array, field: Field, allowed: Mask, chosen: int) -> int | None:
     """Return the best allowed candidate whose value or time differs from the chosen one's."""
+    time_s = field.sample_time_s
     same = (values == values[chosen]) & (time_s == time_s[chosen])
-    return best(values, time_s, allowed & ~same)
+    return best(values, field, allowed & ~same)
 
 
-def binding(values: Array, time_s: Array, met: dict[str, Mask], slack: float | None, chosen: int) -> str:
-    """Return the constraint without which the objective could fall furthest; ``none`` if none holds it up."""
-    everything = {**met, "slack": np.ones_like(time_s, dtype=bool)} if slack is not None else met
-    gain, name = 0.0, "none"
-    for dropped in everything:
-        rest = np.logical_and.reduce([m for n, m in met.items() if n != dropped], axis=0, initial=True)
-        allowed = np.broadcast_to(rest, time_s.shape)
-        if slack is not None and dropped != "slack":
-            allowed = within_slack(time_s, allowed, slack)
-        other = best(values, time_s, allowed)
-        if other is not None and values[chosen] - values[other] > gain * (1 + 1e-12):
-            gain, name = float(values[chosen] - values[other]), dropped
-    return name
+def binding(values: Array, field: Field, met: dict[str, Mask], slack: float | None, chosen: int) -> tuple[str, ...]:
+    """Return the constraint without which the objective could fall furthest, or those that only together hold it up.
+
+    Empty if the chosen candidate is the best of all.
+    """
+    time_s = field.sample_time_s
+
+    def without(dropped: set[str]) -> int | None:
+        rest = np.ones(time_s.shape, dtype=np.bool_)
+        for name, mask in met.items():
+            if name not in dropped:
+                rest &= mask
+        if slack is not None and "slack" not in dropped:
+            rest = within_slack(time_s, rest, slack)
+        return best(values, field, rest)
+
+    everything = [*met, *(["slack"] if slack is not None else [])]
+    gains = {}
+    for name in everything:
+        other = without({name})
+        gains[name] = float(values[chosen] - values[other]) if other is not None else 0.0
+    largest = max(gains, key=lambda name: gains[name], default="")
+    if largest and gains[largest] > 1e-9 * abs(values[chosen]):
+        return (largest,)
+    free = without(set(everything))
+    if free is None or values[chosen] - values[free] <= 1e-9 * abs(values[chosen]):
+        return ()
+    fails = [name for name, mask in met.items() if not mask[free]]
+    return (*fails, "slack") if slack is not None else tuple(fails)
 
 
 def pareto(time_s: Array, energy_j: Array, power_w: Array, allowed: Mask) -> NDArray[np.intp]:

@@ -22,7 +22,7 @@ from roofline.graph.bind import is_batch_name
 from roofline.selection import search
 from roofline.selection.answer import AtSlack, Choice, Selection
 from roofline.selection.board import Board
-from roofline.selection.candidates import candidates
+from roofline.selection.candidates import candidates, host_speed
 from roofline.selection.notes import findings_about, infeasible
 from roofline.selection.search import Limits
 
@@ -73,37 +73,47 @@ def select(
         UsageError: options that are unknown or contradict each other.
         The errors of `roofline.analyze`.
     """
+    if "mode" in options:
+        raise UsageError("the mode is what is chosen", where="mode", expected="current, for the mode the device is in")
     objective = objective or ("power" if rate_per_s is not None else "energy")
     limits = Limits(max_latency_s, max_power_w, max_energy_j, min_throughput_per_s)
     _check(objective, slack, rate_per_s, limits)
     if slack is None and objective.startswith("energy") and rate_per_s is None:
         slack = DEFAULT_SLACK
+    slack = None if slack is not None and np.isinf(slack) else slack
     analyses = _analyses(model, device, dict(bindings or {}), batches, options)
     tasks = [_task(analysis) for analysis in analyses]
-    if objective != "time" or max_power_w is not None or max_energy_j is not None:
-        _refuse_unknown_energy(analyses[0], tasks[0])
+    needed = [f"--objective {objective}"] if objective != "time" else []
+    needed += [f"--{n}" for n, v in (("max-power", max_power_w), ("max-energy", max_energy_j)) if v is not None]
+    if needed and not tasks[0].has_energy:
+        _refuse_unknown_energy(analyses[0], needed)
     clocks, spec = analyses[0].clocks, tasks[0].device
     found = candidates(tasks[0], grid, clocks)
-    now = find_mode(spec, current, clocks)
+    now = find_mode(spec, current, clocks, where="--current")
     board = Board(tasks, [analysis.graph.batch for analysis in analyses], found, rate_per_s, now, clocks)
-    field = board.field
+    field, is_roofline = board.field, analyses[0].calibration is None
     values, times = search.objective_values(field, objective), field.sample_time_s
-    met, loosened = _constraints(field, limits, rate_per_s, allow_power_limited)
+    met, loosened = _constraints(field, limits, rate_per_s, allow_power_limited, is_roofline)
     admissible = _all(met, times)
     allowed = admissible if slack is None else search.within_slack(times, admissible, slack)
-    chosen = search.best(values, times, allowed)
-    runner = None if chosen is None else search.runner_up(values, times, allowed, chosen)
-    upper = search.time_upper(times, board.speed, admissible) * field.samples
-    at_upper = _meeting(field._replace(time_s=upper), limits, rate_per_s, allow_power_limited=True)
-    verified = admissible & ~np.isnan(upper) & _all(at_upper, times)
-    if slack is not None and admissible.any():
-        verified &= upper / field.samples <= (1 + slack) * times[admissible].min() * (1 + 1e-12)
+    chosen = search.best(values, field, allowed)
+    runner = None if chosen is None else search.runner_up(values, field, allowed, chosen)
+    upper = board.upper(admissible) * field.samples
+    meets_at_upper = _all(_meeting(field._replace(time_s=upper), limits, rate_per_s, allow_power_limited=True), times)
 
-    def choice(index: int | None) -> Choice | None:
-        return None if index is None else board.choice(index, upper, verified)
+    def verified(at_slack: float | None) -> Mask:
+        """Both ends of the time's interval meet the limits, and where it is uncalibrated also the slack."""
+        fine = admissible & ~np.isnan(upper) & meets_at_upper
+        if at_slack is not None and admissible.any() and is_roofline:
+            fine &= upper / field.samples <= (1 + at_slack) * times[admissible].min() * (1 + 1e-12)
+        return fine
+
+    def choice(index: int | None, at_slack: float | None = slack) -> Choice | None:
+        return None if index is None else board.choice(index, upper, verified(at_slack))
 
     picked, at = choice(chosen), 0 if chosen is None else board.batch_index(chosen)
     top = _maximum(tasks[at], clocks)
+    at_slacks = [(s, search.best(values, field, search.within_slack(times, admissible, s))) for s in search.SLACKS]
     answer = Selection(
         analysis=analyses[at],
         grid=grid,
@@ -112,23 +122,21 @@ def select(
         limits=limits,
         rate_per_s=rate_per_s,
         choice=picked,
-        reason="" if picked else infeasible(board, met, limits, rate_per_s),
+        reason="" if picked else infeasible(board, met, limits, rate_per_s, is_roofline),
+        current=now,
         default=board.single(find_mode(spec, None, clocks), at),
         maximum=None if top is None else board.single(top, at),
-        fastest=choice(search.best(times, times, admissible)),
-        careful=choice(search.best(values, times, allowed & verified)),
+        fastest=choice(search.best(times, field, admissible)),
+        careful=choice(search.best(values, field, allowed & verified(slack))),
         runner_up=choice(runner),
         margin=float("nan") if runner is None or chosen is None else float(values[runner] / values[chosen] - 1),
-        binding_constraint="infeasible" if chosen is None else search.binding(values, times, met, slack, chosen),
-        by_slack=[
-            AtSlack(s, board.choice(best, upper, verified))
-            for s in search.SLACKS
-            if (best := search.best(values, times, search.within_slack(times, admissible, s))) is not None
-        ],
+        binding=("infeasible",) if chosen is None else search.binding(values, field, met, slack, chosen),
+        by_slack=[AtSlack(s, made) for s, i in at_slacks if (made := choice(i, s)) is not None],
         pareto=[
-            board.choice(int(i), upper, verified)
+            board.choice(int(i), upper, verified(slack))
             for i in search.pareto(times, field.sample_energy_j, field.power_w, admissible)
         ],
+        equals=() if chosen is None else board.equals(chosen),
         candidates=found.size * len(analyses),
         distinct=board.distinct,
         unseen_knobs=found.unseen,
@@ -154,22 +162,16 @@ def _meeting(
 
 
 def _constraints(
-    field: search.Field, limits: Limits, rate_per_s: float | None, allow_power_limited: bool
+    field: search.Field, limits: Limits, rate_per_s: float | None, allow_power_limited: bool, is_roofline: bool
 ) -> tuple[dict[str, Mask], list[str]]:
     """Return which candidates meet each constraint, and the limits on time that only the bound meets.
 
-    A roofline time is no prediction: a limit on it excludes a mode for certain only if the bound is over it; an energy
-    or power only if it is over the limit by more than its coefficients can be off. So a limit that no candidate's
-    figures meet is asked of those lower ends instead, and said.
+    A roofline time is no prediction: a limit on it excludes a mode for certain only if the bound is over it. So a
+    limit that no candidate's roofline meets is asked of the bounds instead, and said.
     """
     met, loosened = _meeting(field, limits, rate_per_s, allow_power_limited), list[str]()
-    lowest = field._replace(
-        time_s=field.bound_s,
-        energy_j=field.energy_j / (1 + field.energy_error),
-        average_power_w=field.average_power_w / (1 + field.energy_error),
-    )
-    by_bound = _meeting(lowest, limits, rate_per_s, allow_power_limited)
-    for name in ("max-latency", "min-throughput", "rate", "max-power", "max-energy"):
+    by_bound = _meeting(field._replace(time_s=field.bound_s), limits, rate_per_s, allow_power_limited)
+    for name in ("max-latency", "min-throughput", "rate") if is_roofline else ():
         if name in met and not _all(met, field.time_s).any() and by_bound[name].any() and not met[name].all():
             met[name] = by_bound[name]
             loosened.append(name)
@@ -181,15 +183,15 @@ def _constraints(
 def _check(objective: str, slack: float | None, rate_per_s: float | None, limits: Limits) -> None:
     if objective not in search.OBJECTIVES:
         raise UsageError(f"{objective!r} is unknown", where="--objective", expected=", ".join(search.OBJECTIVES))
-    if slack is not None and not 0 <= slack <= 10:
+    if slack is not None and not slack >= 0:
         raise UsageError(
             f"{slack:g} is no slack", where="--slack", expected="a share such as 1% or 0.05, at most 1000%"
         )
     for name, value in zip(Limits._fields, limits, strict=True):
-        if value is not None and not value > 0:
-            raise UsageError(f"{value:g} is not above 0", where=name, expected="a positive limit")
-    if rate_per_s is not None and not rate_per_s > 0:
-        raise UsageError(f"{rate_per_s:g} is not above 0", where="--rate", expected="a rate such as 30/s")
+        if value is not None and not 0 < value < float("inf"):
+            raise UsageError(f"{value:g} is no limit", where=name, expected="a number above 0")
+    if rate_per_s is not None and not 0 < rate_per_s < float("inf"):
+        raise UsageError(f"{rate_per_s:g} is no rate", where="--rate", expected="one such as 30/s")
 
 
 def _analyses(
@@ -223,17 +225,19 @@ def _task(analysis: Analysis) -> Task:
     return analysis.evaluation.task
 
 
-def _refuse_unknown_energy(analysis: Analysis, task: Task) -> None:
-    if task.energy is None:
-        finding = next(f for f in analysis.findings if f.code == "energy-unknown")
-        hint = "; ".join(filter(None, (finding.hint, "--objective time needs no energy")))
-        raise DeviceError(finding.message, where=finding.where, hint=hint)
+def _refuse_unknown_energy(analysis: Analysis, needed: Sequence[str]) -> None:
+    finding = next(f for f in analysis.findings if f.code == "energy-unknown")
+    rest = "--objective time needs no energy" if len(needed) == 1 and "objective" in needed[0] else ""
+    hint = "; ".join(filter(None, (f"{' and '.join(needed)} needs energies", finding.hint, rest)))
+    raise DeviceError(finding.message, where=finding.where, hint=hint)
 
 
 def _maximum(task: Task, clocks: str) -> PowerMode | None:
-    """Return the named mode that no other one beats in any ceiling, or None."""
+    """Return the named mode that no other one beats in any ceiling, or None; of several the one with most CPU."""
     modes = tuple(mode.under(clocks) for mode in task.device.modes)
     table = mode_table(task.device, task.processor, mode_set(task.device, modes), task.workload.ceilings)
     ceilings = np.nan_to_num(np.column_stack([table.peak_flop_per_s, table.bandwidth_byte_per_s]))
     at_top = np.flatnonzero((ceilings >= ceilings.max(axis=0) * (1 - 1e-12)).all(axis=1))
-    return modes[int(at_top[0])] if at_top.size else None
+    if not at_top.size:
+        return None
+    return max((modes[int(i)] for i in at_top), key=lambda mode: host_speed(task.device, mode.knobs))

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import PurePath
 
-import numpy as np
-
 from roofline.devices.modes import show_knob
 from roofline.model.roofline import intensity, time_balance
 from roofline.selection.answer import Choice, Selection
@@ -16,7 +14,8 @@ from roofline.units import significant, text
 def verdict(answer: Selection) -> str:
     """Return the first line of the answer."""
     name = PurePath(answer.analysis.graph.path).stem
-    head = f"ROOFLINE ONLY, not calibrated. {name} ({answer.analysis.precision}) on {answer.device.name}"
+    basis = "ROOFLINE ONLY, not calibrated." if answer.analysis.calibration is None else "PREDICTED from measured runs."
+    head = f"{basis} {name} ({answer.analysis.precision}) on {answer.device.name}"
     choice = answer.choice
     if choice is None:
         return f"{head}: NO FEASIBLE MODE; {answer.reason}."
@@ -26,32 +25,30 @@ def verdict(answer: Selection) -> str:
     batch = f" at batch {choice.batch}" if choice.batch is not None else ""
     line = f"{head}: {choice.mode.name}{batch}, {', '.join(f for f in figures if not f.startswith('-'))}"
     saved = [
-        _change(choice, other, f"{other.mode.name} ({label})")
+        _change(answer, choice, other, f"{other.mode.name} ({label})")
         for label, other in (("the default mode", answer.default), ("the maximum", answer.maximum))
         if other is not None and other.mode.name != choice.mode.name
     ]
     return ": ".join([line, "; ".join(saved)]) + "." if saved else f"{line}."
 
 
-def saving(choice: Choice, other: Choice | None) -> float | None:
-    """Return the share of the other mode's energy per sample that a choice saves; None where unknown."""
-    if other is None or not np.isfinite(choice.energy_j) or not other.energy_j > 0:
-        return None
-    return 1 - choice.sample_energy_j / other.sample_energy_j
-
-
-def _change(choice: Choice, other: Choice, label: str) -> str:
+def _change(answer: Selection, choice: Choice, other: Choice, label: str) -> str:
     """Return how a choice compares: ``as fast as MAXN for 24 % less energy``."""
-    saved = saving(choice, other)
+    saved = answer.saving(choice, other)
     ratio = (choice.time_s / choice.samples) / (other.time_s / other.samples)
     speed = f"as fast as {label}"
-    if ratio > 1.0005:
+    if ratio >= 2:
+        speed = f"{significant(ratio)} times as slow as {label}"
+    elif ratio > 1.0005:
         speed = f"{significant(100 * (ratio - 1), 2)} % slower than {label}"
     elif ratio < 0.9995:
         speed = f"{significant(1 / ratio)} times as fast as {label}"
     if saved is None:
         return speed
-    return f"{speed} for {significant(100 * abs(saved), 2)} % {'less' if saved >= 0 else 'more'} energy"
+    what = "energy" if answer.rate_per_s is None else "average power"
+    if abs(saved) < 0.0005:
+        return f"{speed} for the same {what}"
+    return f"{speed} for {significant(100 * abs(saved), 2)} % {'less' if saved > 0 else 'more'} {what}"
 
 
 def reasons(answer: Selection) -> Iterator[str]:
@@ -77,42 +74,54 @@ def reasons(answer: Selection) -> Iterator[str]:
         model = float(intensity(task.workload.flop.sum(), moved))
         peak = table.peak_flop_per_s.max(axis=1)
         ridge = time_balance(peak, table.bandwidth_byte_per_s)
-        verb = "fall" if after.knobs[clock] < before.knobs[clock] else "rise"
+        keeps = evaluation.time_s[1] <= evaluation.time_s[0] * 1.01
+        verb = "can fall" if keeps and after.knobs[clock] < before.knobs[clock] else "goes"
         yield (
-            f"The {task.processor.name} clock can {verb} from {show_knob(clock, before.knobs[clock])} to "
+            f"The {task.processor.name} clock {verb} from {show_knob(clock, before.knobs[clock])} to "
             f"{show_knob(clock, after.knobs[clock])}: the ridge point moves from {significant(float(ridge[0]))} to "
             f"{significant(float(ridge[1]))} FLOP/B, the model has {significant(model)} FLOP/B."
         )
-        limits = table.path_byte_per_s < table.dram_byte_per_s
-        if bool(limits[1]):
-            yield (
-                f"There its path to memory carries {text(float(table.path_byte_per_s[1]), 'B/s')} of the "
-                f"{text(float(table.dram_byte_per_s[1]), 'B/s')} that memory gives: a lower clock would slow down "
-                "every memory-bound layer."
-            )
     if dram in changed and dram is not None:
         yield (
             f"The memory clock goes from {show_knob(dram, before.knobs[dram])} to "
-            f"{show_knob(dram, after.knobs[dram])}: "
-            f"{text(float(table.bandwidth_byte_per_s[0]), 'B/s')} become "
-            f"{text(float(table.bandwidth_byte_per_s[1]), 'B/s')}."
+            f"{show_knob(dram, after.knobs[dram])}: DRAM gives {text(float(table.dram_byte_per_s[1]), 'B/s')} instead "
+            f"of {text(float(table.dram_byte_per_s[0]), 'B/s')}."
+        )
+    if table.path_byte_per_s[1] < table.dram_byte_per_s[1]:
+        yield (
+            f"There the {task.processor.name}'s path to memory carries {text(float(table.path_byte_per_s[1]), 'B/s')} "
+            f"of the {text(float(table.dram_byte_per_s[1]), 'B/s')} that DRAM gives: a lower clock slows down "
+            "every memory-bound layer."
         )
     units = task.processor.units.knob
     if units is not None and units in changed:
-        yield f"{units} goes from {before.knobs[units]:g} to {after.knobs[units]:g}; units that are off burn nothing."
+        yield (
+            f"{units} goes from {before.knobs[units]:g} to {after.knobs[units]:g}: the peak goes with it; what units "
+            "that are off save is not known."
+        )
     flips = answer.flips
     if flips:
         to_compute = sum(1 for _, _, now in flips if now == "compute")
-        yield f"{len(flips)} layers change what limits them, {to_compute} of them to compute; first {flips[0][0]}."
+        kinds = [f"{n} to {what}" for n, what in ((to_compute, "compute"), (len(flips) - to_compute, "memory")) if n]
+        layers = "1 layer changes its limit" if len(flips) == 1 else f"{len(flips)} layers change their limit"
+        yield f"{layers}, {' and '.join(kinds)}; first {flips[0][0]}."
     yield _constraint(answer)
 
 
 def _constraint(answer: Selection) -> str:
-    name = answer.binding_constraint
-    if name == "none":
+    better = "be faster" if answer.objective == "time" else "cost less"
+    if not answer.binding:
         return "No constraint holds it up: it is the best of all candidates."
-    if name == "slack" and answer.slack is not None:
-        return f"The slack binds: a mode more than {answer.slack:.0%} slower than the fastest would cost less."
-    if name == "module-power":
-        return "The module's power limit binds: a mode beyond it would cost less."
-    return f"--{name} binds: without it another mode would cost less."
+    if answer.binding == ("slack",) and answer.slack is not None:
+        return f"The slack binds: a mode more than {_share(answer.slack)} slower than the fastest would {better}."
+    if answer.binding == ("module-power",):
+        return f"The module's power limit binds: a mode beyond it would {better}."
+    names = ["the slack" if n == "slack" else "the module's power limit" if n == "module-power" else f"--{n}"
+             for n in answer.binding]  # fmt: skip
+    if len(names) == 1:
+        return f"{names[0]} binds: without it another mode would {better}."
+    return f"{' and '.join(names)} bind together: without them another mode would {better}."
+
+
+def _share(value: float) -> str:
+    return f"{significant(100 * value, 2)} %" if value else "0 %"

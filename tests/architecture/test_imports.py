@@ -35,9 +35,17 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "workload": ({"counting", "ops"}, {"numpy"}),
     "devices": ({"errors", "findings", "section", "strict_yaml", "units"}, {"numpy"}),
     "model": (set(), {"numpy"}),
-    "evaluate": ({"devices", "model", "workload"}, {"numpy"}),
+    "prediction": ({"model"}, {"numpy"}),
+    "evaluate": ({"devices", "model", "prediction", "workload"}, {"numpy"}),
+    "calibration": (
+        {
+            *("analysis", "counting", "devices", "errors", "evaluate", "findings", "graph.nodes", "measured", "model"),
+            *("prediction", "section", "strict_yaml", "units"),
+        },
+        {"numpy", "scipy"},
+    ),
     "notes": ({"training", "counting", "analysis", "device_notes", "findings", "units"}, set()),
-    "device_notes": ({"analysis", "devices", "findings", "units"}, {"numpy"}),
+    "device_notes": ({"analysis", "calibration", "devices", "findings", "units"}, {"numpy"}),
     "verdict": ({"units"}, set()),
     "memory": ({"training", "counting", "fusion", "graph.nodes", "precision"}, set()),
     "training": ({"counting", "fusion", "graph.nodes", "ops", "precision"}, set()),
@@ -47,6 +55,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "choices": ({"training", "traffic", "devices", "errors", "findings", "formula_ops", "ops", "precision"}, set()),
     "analysis": (
         {
+            "calibration",
             "levels",
             "training",
             "memory",

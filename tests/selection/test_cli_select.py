@@ -45,7 +45,7 @@ def test_no_feasible_mode_is_exit_3_with_the_nearest_miss(capsys: pytest.Capture
     assert main(["select", MODEL, "--device", "orin-agx", "--max-latency", "1ns", "--format", "json"]) == 3
     captured = capsys.readouterr()
     data = json.loads(captured.out)
-    assert data["choice"] is None and "nearest miss is MAXN" in data["reason"]
+    assert data["choice"] is None and "nearest miss is MODE_50W" in data["reason"]
     assert captured.err.count("\n") == 1 and "no feasible mode" in captured.err
 
 

@@ -20,7 +20,7 @@ def field(points: list[tuple[float, float]], limit_w: float = math.inf) -> Field
     time, energy = (np.array(column) for column in zip(*points, strict=True))
     return Field(
         time_s=time, bound_s=time / 2, energy_j=energy, power_w=energy / time, samples=np.ones(len(points)),
-        is_power_limited=energy / time > limit_w, average_power_w=energy / time, energy_error=np.zeros(len(points)),
+        is_power_limited=energy / time > limit_w, average_power_w=energy / time, preference=np.zeros(len(points)),
     )  # fmt: skip
 
 
@@ -31,7 +31,7 @@ def test_choice_is_that_of_a_loop(points, slack: float, max_latency: float, max_
     limits = Limits(latency_s=max_latency, power_w=max_power)
     met = search.constraints(found, limits, allow_power_limited=False)
     admissible = np.logical_and.reduce(list(met.values()))
-    chosen = search.best(found.energy_j, found.time_s, search.within_slack(found.time_s, admissible, slack))
+    chosen = search.best(found.energy_j, found, search.within_slack(found.time_s, admissible, slack))
     fits = [(t, e) for t, e in points if t <= max_latency and e / t <= max_power]
     if not fits:
         assert chosen is None
@@ -49,7 +49,7 @@ def test_more_slack_never_costs_more_and_never_breaks_its_promise(points) -> Non
     everything = np.ones(len(points), dtype=bool)
     energies = []
     for slack in search.SLACKS:
-        chosen = search.best(found.energy_j, found.time_s, search.within_slack(found.time_s, everything, slack))
+        chosen = search.best(found.energy_j, found, search.within_slack(found.time_s, everything, slack))
         if chosen is None:
             energies.append(math.inf)
             continue
@@ -78,24 +78,31 @@ def test_binding_constraint_is_the_one_that_costs_most() -> None:
     found = field([(1.0, 40.0), (1.1, 30.0), (2.0, 20.0)])
     values = found.energy_j
 
-    def binding(slack: float | None, limits: Limits) -> str:
+    def binding(slack: float | None, limits: Limits) -> tuple[str, ...]:
         met = search.constraints(found, limits, allow_power_limited=True)
         admissible = np.logical_and.reduce(list(met.values()), axis=0, initial=True) & np.ones(3, dtype=bool)
         allowed = admissible if slack is None else search.within_slack(found.time_s, admissible, slack)
-        chosen = search.best(values, found.time_s, allowed)
+        chosen = search.best(values, found, allowed)
         assert chosen is not None
-        return search.binding(values, found.time_s, met, slack, chosen)
+        return search.binding(values, found, met, slack, chosen)
 
-    assert binding(0.01, Limits()) == "slack"
-    assert binding(None, Limits()) == "none"
-    assert binding(None, Limits(latency_s=1.5)) == "max-latency"
-    assert binding(1.0, Limits(latency_s=1.5)) == "max-latency"
+    assert binding(0.01, Limits()) == ("slack",)
+    assert binding(None, Limits()) == ()
+    assert binding(None, Limits(latency_s=1.5)) == ("max-latency",)
+    assert binding(1.0, Limits(latency_s=1.5)) == ("max-latency",)
+    # each of the two alone would still hold it back
+    assert binding(0.5, Limits(latency_s=1.5)) == ("max-latency", "slack")
+
+
+def test_of_equals_the_preferred_one_is_taken() -> None:
+    found = field([(1.0, 2.0), (1.0, 2.0), (1.0, 3.0)])._replace(preference=np.array([0.0, -1.0, -5.0]))
+    assert search.best(found.energy_j, found, np.ones(3, dtype=bool)) == 1
 
 
 def test_energy_delay_and_power_objectives() -> None:
     found = field([(1.0, 40.0), (1.2, 30.0), (4.0, 20.0)])  # E*T: 40, 36, 80
     everything = np.ones(3, dtype=bool)
-    picked = {o: search.best(search.objective_values(found, o), found.time_s, everything) for o in search.OBJECTIVES}
+    picked = {o: search.best(search.objective_values(found, o), found, everything) for o in search.OBJECTIVES}
     assert picked == {"energy": 2, "energy-delay": 1, "time": 0, "power": 2}
 
 

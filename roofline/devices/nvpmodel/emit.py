@@ -11,7 +11,7 @@ from roofline.devices.modes import settable
 from roofline.devices.nvpmodel.block import Block
 from roofline.devices.nvpmodel.conf import Conf, PowerModel, parse_conf
 from roofline.devices.nvpmodel.knobs import core_number, is_cpu_clock, refuse_other_than_jetson
-from roofline.devices.spec import DeviceSpec
+from roofline.devices.spec import DeviceSpec, PowerMode
 from roofline.errors import DeviceError, SpecError, UsageError
 from roofline.findings import Finding
 
@@ -44,6 +44,7 @@ def emit_mode(
     name: str,
     where: str = "",
     file: str = "",
+    current: PowerMode | None = None,
 ) -> Emission:
     """Return `base` with one more power mode that sets `knobs`.
 
@@ -59,6 +60,7 @@ def emit_mode(
         name: name of the new mode.
         where: what to call `base` in errors.
         file: where the caller will write the result, for `Emission.apply`; default: nvpmodel-NAME.conf.
+        current: the mode that the board is in, to which `Emission.undo` goes back; default: the default mode of `base`.
 
     Raises:
         DeviceError: no such knob, a value that cannot be set (both neighbours are named), a device without nvpmodel.
@@ -81,6 +83,8 @@ def emit_mode(
     place = conf.default_line - 1
     text = "".join([*conf.lines[:place], *(line + ending for line in lines), *conf.lines[place:]])
     default = next(model for model in conf.models if model.id == conf.default)
+    if current is not None:
+        default = next((model for model in conf.models if model.name == current.base), default)
     masks = {model.name: _mask(conf, device, model) for model in conf.models}
     needs_reboot = best.mask is not None and best.mask != masks[default.name]
     others = [model for model, mask in masks.items() if mask != best.mask]
@@ -128,6 +132,13 @@ def _refuse_unfit(conf: Conf, device: DeviceSpec, wanted: Mapping[str, float]) -
                 f"PARAM CPU_ONLINE has {len(cores - {None})} cores, {device.id} has {need}",
                 where=conf.where,
                 expected=f"CORE_0 to CORE_{need - 1}: is it another board's file?",
+            )
+        names = {model.name for model in conf.models}
+        if len(cores - {None}) != need and not names & {mode.name for mode in device.modes}:
+            raise SpecError(
+                f"it has {len(cores - {None})} cores and none of the modes of {device.id}: {', '.join(sorted(names))}",
+                where=conf.where,
+                expected=f"the board's own nvpmodel.conf, with {need} cores: is it another board's file?",
             )
     clocks = [p for p in conf.params.values() if is_cpu_clock(p.name) and "MAX_FREQ" in p.args]
     if "cpu_freq" in wanted and not clocks:
