@@ -173,6 +173,8 @@ def _check(limit: Limit, data: Mapping[str, Any]) -> Check:
         return _timed(limit, data)
     lost = data["coverage"]["nodes_unsupported"]
     quantity = _EXACT.get(limit.name) or _PRICED[limit.name]
+    if quantity == "power_w" and totals.get("rate_per_s") is not None:
+        quantity = "average_power_w"  # as for `select --max-power` with a rate
     check = _against(limit, quantity, totals[quantity], "exact" if limit.name in _EXACT else data["basis"])
     if lost and check.verdict == "ok":
         return check._replace(ok=False, verdict="unknown", reason=f"{lost} nodes are not counted, the value is too low")
@@ -187,7 +189,7 @@ def _against(limit: Limit, quantity: str, value: float | None, basis: str) -> Ch
     gap = limit.value - value if limit.name.startswith("min_") else value - limit.value
     ok = gap <= 0
     over = None if ok or not limit.value else gap / limit.value
-    reason = "from roofline time: a real run is slower" if basis == "roofline" else ""
+    reason = "by the roofline, not calibrated: its error is in the findings" if basis == "roofline" else ""
     return Check(limit.name, quantity, limit.value, value, over, ok, "ok" if ok else "over", basis, reason, limit.unit)
 
 

@@ -100,7 +100,8 @@ def time_fit(task: Task, modes: ModeSet, time_s: Array) -> tuple[TimeFit, float,
     whole = fit_whole(compute, memory, time_s)
 
     def left_out(kept: NDArray[np.intp], i: int) -> float:
-        return float(fit_whole(compute[kept], memory[kept], time_s[kept]).times(compute[[i]], memory[[i]])[0])
+        rest = fit_whole(compute[kept], memory[kept], time_s[kept], near=whole)
+        return float(rest.times(compute[[i]], memory[[i]])[0])
 
     predicted = leave_one_out(len(time_s), left_out)
     factors = ClassFactors(whole.compute, whole.memory, Coefficient(0.0, "prior"))

@@ -18,6 +18,8 @@ from roofline.model import predicted
 Array = NDArray[np.float64]
 KNEE = 2.0
 """Prior of the knee. Below `MODES_FOR_KNEE` points it is not fitted."""
+KNEE_WIDTH = 0.7
+"""Width of its prior: standard deviation of its logarithm."""
 MODES_FOR_KNEE = 12
 NOISE = 0.03
 """Relative noise of a measured time that standings are judged by."""
@@ -60,13 +62,14 @@ class WholeFit(NamedTuple):
         )
 
 
-def fit_whole(compute_s: Array, memory_s: Array, time_s: Array) -> WholeFit:
+def fit_whole(compute_s: Array, memory_s: Array, time_s: Array, near: WholeFit | None = None) -> WholeFit:
     """Fit compute factor, memory factor and host time of one workload to its times in several modes.
 
     Args:
         compute_s: compute times by the roofline, (modes, layers).
         memory_s: memory times, (modes, layers).
         time_s: measured, (modes,).
+        near: a fit to nearly the same runs: its knee is kept, and the search starts at it.
     """
     host = float(np.maximum(compute_s, memory_s).sum(axis=1).min()) * HOST_SHARE.middle
     middles = np.log([COMPUTE.middle, MEMORY.middle, host])
@@ -79,8 +82,13 @@ def fit_whole(compute_s: Array, memory_s: Array, time_s: Array) -> WholeFit:
         return np.asarray(layers.sum(axis=1) + constant)
 
     knees = (1.0, 1.5, KNEE, 3.0, 5.0, 10.0) if len(time_s) >= MODES_FOR_KNEE else (KNEE,)
-    tries = [(_solve(lambda x, q=q: np.log(times(x, q) / time_s), middles, widths), q) for q in knees]  # type: ignore[misc]
-    (best, _), knee = min(tries, key=lambda found: found[0][1] + 1e-12 * abs(found[1] - KNEE))
+    starts = [middles, *(middles + widths * shift for shift in ((1.5, 0, 1), (0, 0, -1.5), (2, 2, -0.5)))]
+    if near is not None:
+        knees, starts = (near.knee.value,), [np.log([near.compute.value, near.memory.value, near.host_s.value])]
+    tries = [(_solve(lambda x, q=q: np.log(times(x, q) / time_s), middles, widths, starts), q) for q in knees]  # type: ignore[misc]
+    (best, _), knee = min(
+        tries, key=lambda found: found[0][1] + 0.5 * (NOISE * np.log(found[1] / KNEE) / KNEE_WIDTH) ** 2
+    )
     standing = determined(lambda x: np.log(times(x, knee)), best, widths)
     compute, memory, constant = (
         Coefficient(float(np.exp(value)), "fitted" if is_fitted else "not determined")
@@ -89,14 +97,15 @@ def fit_whole(compute_s: Array, memory_s: Array, time_s: Array) -> WholeFit:
     return WholeFit(compute, memory, constant, Coefficient(knee, "fitted" if len(knees) > 1 else "prior"))
 
 
-def _solve(residual: Callable[[Array], Array], middles: Array, widths: Array) -> tuple[Array, float]:
+def _solve(
+    residual: Callable[[Array], Array], middles: Array, widths: Array, starts: list[Array]
+) -> tuple[Array, float]:
     """Return the best log-coefficients from several starts, and the cost."""
     from scipy.optimize import least_squares
 
     def with_prior(x: Array) -> Array:
         return np.concatenate([residual(x), NOISE * (x - middles) / widths])
 
-    starts = [middles, *(middles + widths * shift for shift in ((1.5, 0, 1), (0, 0, -1.5), (2, 2, -0.5)))]
     found = [
         least_squares(with_prior, start, loss="soft_l1", f_scale=_ROBUST, bounds=(middles - 9, middles + 9))
         for start in starts

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from roofline.devices.mode_set import ModeSet
+from roofline.devices.spec import DeviceSpec
 from roofline.evaluate import Task, roofline_parts
 
 Array = NDArray[np.float64]
@@ -31,3 +32,14 @@ def suggest_modes(task: Task, modes: ModeSet, count: int) -> list[int]:
             break  # what is left cannot be told apart from what is chosen
         chosen.append(best)
     return chosen
+
+
+def without_reboot(device: DeviceSpec, modes: ModeSet) -> NDArray[np.intp]:
+    """Return the positions of the modes among which one can change without a reboot: the largest such group."""
+    masks = [modes.knobs[name] for name, knob in device.knobs.items() if knob.needs_reboot]
+    if not masks:
+        return np.arange(modes.size, dtype=np.intp)
+    groups, which = np.unique(np.stack(masks, axis=1), axis=0, return_inverse=True)
+    sizes = np.bincount(which.reshape(-1), minlength=len(groups))
+    # of groups of one size the one with most units on
+    return np.flatnonzero(which.reshape(-1) == np.flatnonzero(sizes == sizes.max())[-1]).astype(np.intp)

@@ -20,6 +20,8 @@ _COMMANDS = {
     "formula": ("roofline.cli.formula", "FLOPs and bytes as formulas in the free dimensions."),
     "measure": ("roofline.cli.measure", "Run a model here with onnxruntime: its time, its nodes, its energy."),
     "import": ("roofline.cli.imports", "Read measured runs out of other tools' files into one table."),
+    "validate": ("roofline.cli.validate", "Predictions against measured runs."),
+    "calibrate": ("roofline.cli.calibrate", "Fit predictions to a few measured runs; say which to measure."),
     "devices": ("roofline.cli.devices", "List, show and check devices; exchange power modes with nvpmodel.conf."),
 }
 ISSUES = "please report it, with --debug's output, at the project's issue tracker"

@@ -123,31 +123,36 @@ def _apply(function: F, options: list[Callable[[F], F]]) -> F:
 
 def model_options(function: F) -> F:
     """MODEL and every option that says how to read and count it."""
-    return _apply(
-        function,
-        [
-            click.argument("model"),
-            click.option("--bind", "bind", type=BindingsType(), multiple=True,
-                         help="Sizes of free dimensions: batch=8,seq=128 or input[0]=8."),
-            click.option("--shapes", type=ShapesType(), multiple=True,
-                         help="Whole shapes of inputs: input:1x3x224x224."),
-            click.option("--precision", metavar="P",
-                         help="fp32, tf32, fp16, bf16, fp8, int8 or int4; default: what the file says."),
-            click.option("--phase", default="inference", show_default=True, metavar="P",
-                         help="inference, or training: forward, backward, optimiser."),
-            click.option("--optimizer", metavar="O", help="Training: sgd, momentum, adam (default) or adamw."),
-            click.option("--recompute", is_flag=True,
-                         help="Training: make what lies inside fused groups again; do not keep it."),
-            click.option("--traffic", default="fused", show_default=True, metavar="T",
-                         help="How bytes are counted: fused, unfused, ideal or pagoda."),
-            click.option("--runtime", metavar="R",
-                         help="tensorrt, ort-cuda, ort-cpu or torch: decides where tf32 is used."),
-            click.option("--calibration", default="auto", metavar="C", help="auto or none."),
-            click.option("--ops", metavar="FILE", help="Formulas for operators of your own (roofline.ops/1)."),
-            click.option("--strict", is_flag=True,
-                         help="Exit 3 if anything is uncounted, unknown or assumed."),
-        ],
-    )  # fmt: skip
+    return _apply(click.argument("model")(function), _COUNTING)
+
+
+def models_options(function: F) -> F:
+    """MODELS, one or more, and every option that says how to read and count them."""
+    return _apply(click.argument("models", nargs=-1, required=True)(function), _COUNTING)
+
+
+_COUNTING: list[Callable[[Any], Any]] = [
+    click.option("--bind", "bind", type=BindingsType(), multiple=True,
+                 help="Sizes of free dimensions: batch=8,seq=128 or input[0]=8."),
+    click.option("--shapes", type=ShapesType(), multiple=True,
+                 help="Whole shapes of inputs: input:1x3x224x224."),
+    click.option("--precision", metavar="P",
+                 help="fp32, tf32, fp16, bf16, fp8, int8 or int4; default: what the file says."),
+    click.option("--phase", default="inference", show_default=True, metavar="P",
+                 help="inference, or training: forward, backward, optimiser."),
+    click.option("--optimizer", metavar="O", help="Training: sgd, momentum, adam (default) or adamw."),
+    click.option("--recompute", is_flag=True,
+                 help="Training: make what lies inside fused groups again; do not keep it."),
+    click.option("--traffic", default="fused", show_default=True, metavar="T",
+                 help="How bytes are counted: fused, unfused, ideal or pagoda."),
+    click.option("--runtime", metavar="R",
+                 help="tensorrt, ort-cuda, ort-cpu or torch: decides where tf32 is used."),
+    click.option("--calibration", default="auto", show_default=True, metavar="C",
+                 help="auto, none, or a calibration's NAME or FILE."),
+    click.option("--ops", metavar="FILE", help="Formulas for operators of your own (roofline.ops/1)."),
+    click.option("--strict", is_flag=True,
+                 help="Exit 3 if anything is uncounted, unknown or assumed."),
+]  # fmt: skip
 
 
 def device_options(function: F) -> F:

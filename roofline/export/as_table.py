@@ -74,8 +74,13 @@ def _facts(data: dict[str, Any]) -> Iterator[str]:
         else ""
     )
     power = f", {text(totals['power_w'], 'W')} at the {totals['power_boundary']}" if totals["power_w"] else ""
+    predicted = ""
+    if totals["predicted_time_s"] is not None:
+        low, high = text(totals["predicted_low_s"], "s"), text(totals["predicted_high_s"], "s")
+        predicted = f"predicted {text(totals['predicted_time_s'], 's')} ({low} to {high}), "
     yield (
-        f"time     roofline {text(totals['roofline_time_s'], 's')}, never below {text(totals['bound_time_s'], 's')}; "
+        f"time     {predicted}roofline {text(totals['roofline_time_s'], 's')}, "
+        f"never below {text(totals['bound_time_s'], 's')}; "
         f"{text(totals['throughput_per_s'], '/s')}; energy {text(totals['energy_j'], 'J')}{power}{average}"
     )
 
@@ -88,7 +93,7 @@ def number(value: float | None) -> str:
 def layer_table(data: dict[str, Any], top: int, sort: str) -> Table:
     """Return the layers that cost something; the rest is summed up in the footer."""
     layers = [layer for layer in data["layers"] if layer["status"] != "free"]
-    key = "roofline_time_s" if data["device"] else "flops"
+    key = "flops" if not data["device"] else "roofline_time_s" if data["basis"] == "roofline" else "predicted_time_s"
     ranked = sorted(layers, key=lambda layer: -(layer[key] or 0))
     shown = ranked[:top] if top else ranked
     if sort == "graph":
@@ -117,7 +122,7 @@ def layer_row(layer: dict[str, Any]) -> list[str]:
         "?" if lost else text(layer["flops"], ""),
         "?" if lost else text(layer["bytes_read"] + layer["bytes_written"], "B"),
         "?" if lost else number(layer["intensity_flop_per_byte"]),
-        text(layer["roofline_time_s"], "s"),
+        text(layer["roofline_time_s"] if layer["predicted_time_s"] is None else layer["predicted_time_s"], "s"),
         "-" if layer["share"] is None else f"{layer['share']:.1%}",
         text(layer["energy_j"], "J"),
         "unsupported" if lost else layer["limited_by"] or "-",

@@ -1,0 +1,90 @@
+"""``roofline calibrate``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from roofline.cli.measured_options import measured_options
+from roofline.cli.options import device_options, merged, model_options
+
+if TYPE_CHECKING:
+    from roofline.analysis import Analysis
+    from roofline.devices.spec import PowerMode
+
+
+@click.command("calibrate")
+@model_options
+@device_options
+@measured_options
+@click.option(
+    "--suggest", type=click.IntRange(min=2, max=100), metavar="K", help="Say which K modes to measure instead."
+)
+@click.option("--grid", default="full", show_default=True, metavar="G", help="Modes to suggest from: see select.")
+@click.option("--emit", type=click.Choice(("script",)), help="With --suggest: a shell script that measures them.")
+@click.option("-o", "--output", metavar="FILE.yaml", help="Write the calibration there. '-' is stdout.")
+@click.option("-q", "--quiet", is_flag=True, help="Do not show the fit.")
+@click.option("-v", "--verbose", count=True, help="Log what is done, to stderr.")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+def command(
+    model: str, bind: tuple[Any, ...], shapes: tuple[Any, ...], strict: bool, mode: str | None,
+    measured: str | None, workloads: tuple[str, ...], only: tuple[str, ...], suggest: int | None, grid: str,
+    emit: str | None, output: str | None, quiet: bool, verbose: int, debug: bool, calibration: str, **options: Any,
+) -> int:  # fmt: skip
+    """Fit MODEL's time and power across power modes to runs measured in a few of them, best five.
+
+    \b
+    roofline calibrate resnet50.onnx --device orin-agx --runtime tensorrt --suggest 5 --emit script > measure.sh
+    roofline calibrate resnet50.onnx --device orin-agx --runtime tensorrt --measured runs.csv -o resnet50.yaml
+    roofline select resnet50.onnx --device orin-agx --runtime tensorrt --calibration resnet50.yaml --grid full
+    """
+    from roofline.analysis import analyze
+    from roofline.calibration.calibrate import calibrate
+    from roofline.calibration.file import as_yaml
+    from roofline.cli.measured_options import names_of, read_rows
+    from roofline.cli.output import log, write, write_blocks
+    from roofline.errors import UsageError
+
+    log(verbose)
+    if mode is not None:
+        raise click.UsageError("--mode has no place here: the rows say in which mode each ran")
+    if (measured is None) == (suggest is None):
+        raise click.UsageError("give --measured FILE.csv to fit, or --suggest K to learn what to measure")
+    if emit is not None and suggest is None:
+        raise click.UsageError("--emit goes with --suggest")
+    rows = read_rows(measured, only) if measured is not None else []
+    analysis = analyze(model, bindings=merged(bind), shapes=merged(shapes), calibration="none", **options)
+    if analysis.device is None:
+        raise UsageError("a calibration is for a device", expected="--device as well")
+    if suggest is not None:
+        _suggest(analysis, suggest, grid, emit, output, model)
+        return 0
+    names = names_of((model,), workloads, rows)
+    found = calibrate(analysis, [row for row in rows if row.workload in names], measured or "")
+    write(as_yaml(found), output)
+    if not quiet and output not in (None, "-"):
+        from roofline.export.as_calibration import blocks
+
+        write_blocks(blocks(found, output or ""), "table", None)
+    return 0
+
+
+def _suggest(analysis: Analysis, count: int, grid: str, emit: str | None, output: str | None, model: str) -> None:
+    """Say which modes to measure, or write the script that measures them."""
+    from roofline.calibration.calibrate import task_of
+    from roofline.calibration.script import measuring_script
+    from roofline.calibration.suggest import suggest_modes, without_reboot
+    from roofline.cli.output import write, write_blocks
+    from roofline.export.as_calibration import suggestion
+    from roofline.selection.candidates import as_mode, candidates
+
+    task = task_of(analysis)
+    found = candidates(task, grid)
+    usable = without_reboot(task.device, found.modes)
+    chosen = suggest_modes(task, found.modes.take(usable), count)
+    modes: list[PowerMode] = [as_mode(task.device, found, int(usable[i])) for i in chosen]
+    if emit is not None:
+        write(measuring_script(task.device, modes, model, analysis.precision), output)
+        return
+    write_blocks(suggestion(analysis, modes), "table", output)

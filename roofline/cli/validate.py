@@ -1,0 +1,60 @@
+"""``roofline validate``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from roofline.cli.measured_options import measured_options
+from roofline.cli.options import chosen_format, device_options, merged, models_options, output_options
+
+
+@click.command("validate")
+@models_options
+@device_options
+@measured_options
+@output_options
+def command(
+    models: tuple[str, ...], bind: tuple[Any, ...], shapes: tuple[Any, ...], strict: bool, mode: str | None,
+    measured: str | None, workloads: tuple[str, ...], only: tuple[str, ...],
+    format_: str | None, output: str | None, quiet: bool, verbose: int, debug: bool, **options: Any,
+) -> int:  # fmt: skip
+    """Hold predictions of MODELS against measured runs: errors, rank correlation, bounds that were beaten.
+
+    \b
+    roofline validate resnet50.onnx --measured runs.csv --device orin-agx --runtime tensorrt
+    """
+    from roofline.analysis import analyze
+    from roofline.choices import loose
+    from roofline.cli.measured_options import names_of, read_rows
+    from roofline.cli.output import log, write, write_blocks
+    from roofline.export import as_validation
+    from roofline.validation import validate
+
+    log(verbose)
+    form = chosen_format(format_, output)
+    if measured is None:
+        raise click.UsageError("--measured FILE.csv is missing")
+    if mode is not None:
+        raise click.UsageError("--mode has no place here: the rows say in which mode each ran")
+    rows = read_rows(measured, only)
+    names = names_of(models, workloads, rows)
+    analyses = {
+        name: analyze(model, bindings=merged(bind), shapes=merged(shapes), **options) for name, model in names.items()
+    }
+    found = validate(analyses, rows, measured)
+    gate = loose(found.findings, measured) if strict else None
+    if form == "json":
+        from roofline.export.as_json import json_text
+
+        write(json_text(found.to_dict()), output)
+    elif form == "csv":
+        from roofline.export.as_csv import rows_csv
+
+        write(rows_csv(as_validation.rows(found)), output)
+    else:
+        write_blocks(as_validation.blocks(found, quiet), form, output)
+    if gate is not None:
+        raise gate
+    return 0
