@@ -156,12 +156,10 @@ def report() -> Iterator[str]:
     for title, start in (("GPU clock grids (LoudVA)", "loudva"), ("Power modes with other CPU clocks", "edge")):
         late, regret = np.array([o[1:] for o in outcomes if o[0].startswith(start)]).T
         yield (
-            f"{title}: late by more than 1 % in {np.mean(late > 0.01):.0%} of the choices, worst {late.max():.1%}; more "
-            f"than 3 % above the best choice's energy in {np.mean(regret > 0.03):.0%}, worst {regret.max():+.1%}, "
+            f"{title}: late by more than 1 % in {np.mean(late > 0.01):.0%} of the choices, worst {late.max():.1%}; "
+            f"more than 3 % above the best choice's energy in {np.mean(regret > 0.03):.0%}, worst {regret.max():+.1%}, "
             f"median {np.median(regret):+.1%}."
         )
-    yield ""
-    yield "The boards' own noise is in these figures: neighbouring clocks of one sweep differ by several per cent in power."
 
 
 def calibrations() -> Iterator[tuple[str, str]]:

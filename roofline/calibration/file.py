@@ -146,7 +146,8 @@ def as_yaml(calibration: Calibration) -> str:
             lines.append(f"    {name}: {_shown(value)} # {unit}")
         lines += _fit_lines(power)
     for title in ("runs", "sources"):
-        lines += [f"{title}:", *(f"  - {_text(item)}" for item in getattr(calibration, title))]
+        items = getattr(calibration, title)
+        lines += [f"{title}:", *(f"  - {_text(item)}" for item in items)] if items else [f"{title}: []"]
     return "\n".join(lines) + "\n"
 
 

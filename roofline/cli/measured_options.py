@@ -31,26 +31,24 @@ def read_rows(path: str, only: Sequence[str]) -> list[Measurement]:
         UsageError: no such column, or no row is left.
     """
     from roofline.errors import UsageError
+    from roofline.measured.cells import show
     from roofline.measured.record import BY_NAME
     from roofline.measured.table import read_table
 
     rows = list(read_table(path).rows)
     for condition in only:
         name, equals, value = condition.partition("=")
-        field = BY_NAME[name].field if name in BY_NAME else name
-        if not equals or not rows or not hasattr(rows[0], field):
+        field = BY_NAME[name].field if name in BY_NAME else ""
+        if not equals or not field:
             known = ", ".join(BY_NAME)
             raise UsageError(f"{condition!r} is no COLUMN=VALUE", where="--only", expected=f"a column: {known}")
-        kept = [row for row in rows if _shown(getattr(row, field)) == value]
+        column = BY_NAME[name]
+        kept = [row for row in rows if show(getattr(row, field), column) == value]
         if not kept:
-            there = sorted({_shown(getattr(row, field)) for row in rows})
+            there = sorted({show(getattr(row, field), column) for row in rows})
             raise UsageError(f"no row has {condition}", where=f"{path}: --only", expected=", ".join(there[:8]))
         rows = kept
     return rows
-
-
-def _shown(value: Any) -> str:
-    return "" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def names_of(models: Sequence[str], workloads: Sequence[str], rows: Sequence[Measurement]) -> dict[str, str]:
