@@ -142,7 +142,8 @@ def analyze(
     """Count a model's FLOPs and bytes, and put it on the rooflines of a device.
 
     Args:
-        model: a path, ``bytes`` or an ``onnx.ModelProto``; weights are never read.
+        model: a path, ``bytes`` or an ``onnx.ModelProto``; weights are never read. Or the `graph` of an earlier
+            analysis, read and bound already.
         device: id, alias or file of a device; None counts only.
         mode: power mode, such as ``"30W"`` or ``"30W,gpu_freq=816MHz"``; None is the default mode.
         bindings: sizes of the model's free dimensions, ``{"batch": 8}`` or ``{"input[0]": 8}``.
@@ -175,7 +176,12 @@ def analyze(
     target = choose_target(device, processor, runtime, precision)
     spec, chosen, policy, pipes, cache = target
     own = own_ops(ops)
-    graph, findings = read_graph(model, bindings, shapes, own.shapes)
+    if isinstance(model, Graph):
+        if bindings or shapes:
+            raise UsageError("a graph has its sizes already", where="bindings", expected="a model, or no sizes")
+        graph, findings = model, []
+    else:
+        graph, findings = read_graph(model, bindings, shapes, own.shapes)
     _LOG.info("read %s: %d nodes, %d tensors", graph.path, len(graph.nodes), len(graph.tensors))
     counts = count_layers(graph, policy, phase, own.rules)
     _LOG.info("counted %d of %d nodes", sum(c.status == "counted" for c in counts), len(counts))
