@@ -176,12 +176,9 @@ def analyze(
     target = choose_target(device, processor, runtime, precision)
     spec, chosen, policy, pipes, cache = target
     own = own_ops(ops)
-    if isinstance(model, Graph):
-        if bindings or shapes:
-            raise UsageError("a graph has its sizes already", where="bindings", expected="a model, or no sizes")
-        graph, findings = model, []
-    else:
-        graph, findings = read_graph(model, bindings, shapes, own.shapes)
+    if isinstance(model, Graph) and (bindings or shapes):
+        raise UsageError("a graph has its sizes already", where="bindings", expected="a model, or no sizes")
+    graph, findings = (model, []) if isinstance(model, Graph) else read_graph(model, bindings, shapes, own.shapes)
     _LOG.info("read %s: %d nodes, %d tensors", graph.path, len(graph.nodes), len(graph.tensors))
     counts = count_layers(graph, policy, phase, own.rules)
     _LOG.info("counted %d of %d nodes", sum(c.status == "counted" for c in counts), len(counts))

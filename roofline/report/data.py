@@ -14,8 +14,8 @@ from roofline.analysis import Analysis
 from roofline.devices.spec import DeviceSpec, EnergySet, PowerMode
 from roofline.devices.tables import find_idle_model
 from roofline.evaluate import Task
-from roofline.selection.candidates import seen_knobs
 from roofline.export.as_table import coverage_line, operators
+from roofline.selection.candidates import seen_knobs
 from roofline.workload import Workload
 
 SCHEMA = "roofline.report/1"
@@ -208,7 +208,9 @@ def _idle(device: DeviceSpec, energy: EnergySet) -> dict[str, Any]:
     """Return the model of idle power, or the idle power of each named mode (None where it is not known)."""
     model = find_idle_model(device, energy.clocks, energy.boundary)
     if model is None:
-        known = {e.mode: e.power_w.value for e in device.idle if (e.clocks, e.boundary) == (energy.clocks, energy.boundary)}
+        known = {
+            e.mode: e.power_w.value for e in device.idle if (e.clocks, e.boundary) == (energy.clocks, energy.boundary)
+        }
         return {"model": None, "power_w": [known.get(mode.name) for mode in device.modes]}
     return {
         "model": {

@@ -1,0 +1,388 @@
+"use strict";
+/* Joins it all: what is chosen, the results, and the parts of the page that show them. */
+(() => {
+  const { modeName, ratio, share, show, text } = words;
+  const $ = (id) => document.getElementById(id);
+  const data = JSON.parse($("data").textContent);
+  const ways = model.unpack(data);
+  const copy = (mode) => ({ ...mode, knobs: { ...mode.knobs } });
+  const state = {
+    way: ways[0], mode: copy(data.start), kind: "time", sort: "time", isDescending: true, find: "", part: 1,
+    hidden: new Set(), marked: null,
+  };
+  let named = []; // results in every named mode
+  let found = null; // in the chosen mode
+  let rows = []; // all layers
+  let shown = []; // those that the filters leave, in order
+  let points = new Map();
+  let drawn = null;
+  const rowElements = new Map();
+
+  function make(name, properties, ...children) {
+    const made = Object.assign(document.createElement(name), properties || {});
+    made.append(...children);
+    return made;
+  }
+
+  // what is chosen
+
+  const values = (key) => [...new Set(ways.map((way) => way[key]))];
+
+  function fillChoices() {
+    for (const key of ["precision", "traffic"]) {
+      $(key).replaceChildren(...values(key).map((value) => make("option", { value, textContent: value })));
+    }
+    $("mode").replaceChildren(
+      ...data.modes.map((mode, i) => make("option", { value: String(i), textContent: mode.name })),
+      make("option", { value: "custom", textContent: "clocks set below", disabled: true }),
+    );
+    $("level-choice").hidden = values("levels").length < 2;
+    $("knobs").replaceChildren(...data.device.seen.filter((name) => data.device.knobs[name].values.length > 1).map(slider));
+    const classes = [...new Set(ways.flatMap((way) => way.class.map((name) => name || "other")))].sort();
+    $("classes").append(...classes.map(classChoice));
+  }
+
+  function slider(name) {
+    const knob = data.device.knobs[name];
+    const input = make("input", { type: "range", min: 0, max: knob.values.length - 1, step: 1, id: `knob-${name}` });
+    input.addEventListener("input", () => {
+      state.mode.knobs[name] = knob.values[Number(input.value)];
+      update();
+    });
+    const title = `${name}${knob.needs_reboot ? " (a change needs a reboot)" : ""}`;
+    const output = make("output", { id: `shown-${name}`, htmlFor: input.id });
+    return make("div", { className: "knob" }, make("label", { htmlFor: input.id, textContent: title }), output, input);
+  }
+
+  function classChoice(name) {
+    const input = make("input", { type: "checkbox", checked: true, value: name });
+    input.addEventListener("change", () => {
+      if (input.checked) state.hidden.delete(name);
+      else state.hidden.add(name);
+      showLayers();
+    });
+    return make("label", { className: "class" }, input, make("span", { className: `dot class-${name}` }), name);
+  }
+
+  /** Take the way of counting that fits the switches; the memory level gives way where there is none. */
+  function chooseWay() {
+    const wanted = [$("precision").value, $("traffic").value, $("level").value === "cache"];
+    const fits = (way, levels) => way.precision === wanted[0] && way.traffic === wanted[1] && way.levels === levels;
+    state.way = ways.find((way) => fits(way, wanted[2])) || ways.find((way) => fits(way, !wanted[2])) || state.way;
+    update();
+  }
+
+  function showChoices() {
+    $("precision").value = state.way.precision;
+    $("traffic").value = state.way.traffic;
+    $("level").value = state.way.levels ? "cache" : "dram";
+    const isNamed = state.mode.name === data.modes[state.mode.base].name;
+    $("mode").value = isNamed ? String(state.mode.base) : "custom";
+    for (const name of data.device.seen) {
+      const input = $(`knob-${name}`);
+      if (!input) continue;
+      const { values: all } = data.device.knobs[name];
+      const value = state.mode.knobs[name];
+      const nearest = all.reduce((best, other, i) => (Math.abs(other - value) < Math.abs(all[best] - value) ? i : best), 0);
+      input.value = String(nearest);
+      input.setAttribute("aria-valuetext", words.knob(name, value));
+      $(`shown-${name}`).textContent = words.knob(name, value);
+    }
+    const unseen = Object.keys(data.device.knobs).filter((name) => !data.device.seen.includes(name));
+    $("unseen").textContent = unseen.length
+      ? `Without effect on these figures, and kept as in ${data.modes[state.mode.base].name}: ${
+        unseen.map((name) => `${name} ${words.knob(name, state.mode.knobs[name])}`).join(", ")}.` : "";
+  }
+
+  // results
+
+  function update() {
+    state.mode.name = modeName(data, state.mode);
+    named = data.modes.map((mode) => model.evaluate(data.device, state.way, mode));
+    found = model.evaluate(data.device, state.way, state.mode);
+    rows = table.records(state.way, found);
+    showChoices();
+    const isStart = state.way === ways[0] && state.mode.name === data.start.name;
+    $("verdict").textContent = isStart ? data.verdict : words.verdict(data, state.way, state.mode, found, named);
+    showTotals();
+    showModes();
+    showFindings();
+    showLayers();
+  }
+
+  function showTotals() {
+    const { way } = state;
+    const moved = model.sum(way.moved_byte);
+    const flops = model.sum(way.flop.map(model.sum));
+    const { batch } = data.model;
+    const limit = data.device.power_limit_w;
+    const over = found.isOverLimit ? `${found.isPowerLimited ? "over" : "near"} the module's ${text(limit, "W")}` : "";
+    const tiles = [
+      ["time", "time per run", show(found.total_s, "s"), `never below ${show(found.bound_s, "s")}`],
+      ["energy", "energy per run", show(found.energy_j, "J"), way.energy ? `± ${ratio(100 * way.energy.relative_error)} %` : "no coefficients"],
+      ["power", "power", show(found.power_w, "W"), over || (way.energy ? `at the ${way.energy.boundary}` : "")],
+      ["rate", "throughput", batch && found.total_s > 0 ? text(batch / found.total_s, "/s") : "-", batch ? `batch ${batch}` : ""],
+      ["limit", "limited by", found.limitedBy || "-", `${share(memoryShare())} of the time in memory`],
+      ["flops", "work", text(flops, "FLOP"), text(way.macs, "MAC")],
+      ["bytes", "moved", text(moved, "B"), way.traffic + (way.levels ? ", cache keeps results" : "")],
+      ["intensity", "intensity", `${ratio(moved > 0 ? flops / moved : null)} FLOP/B`, ""],
+      ["memory", "held at once", text(way.peak_memory_bytes, "B"), `weights ${text(data.model.weight_bytes, "B")}`],
+    ];
+    $("totals").replaceChildren(...tiles.map(([key, title, value, note]) => make("div", { id: `total-${key}` },
+      make("dt", { textContent: title }), make("dd", { textContent: value }), make("dd", { className: "note", textContent: note }))));
+    $("total-power").classList.toggle("warn", found.isOverLimit);
+  }
+
+  function memoryShare() {
+    if (!(found.total_s > 0)) return 0;
+    return model.sum(found.time.filter((_, i) => found.isMemoryBound[i])) / found.total_s;
+  }
+
+  function showModes() {
+    const body = $("mode-table").tBodies[0];
+    const focused = body.contains(document.activeElement) ? document.activeElement.dataset.mode : null;
+    body.replaceChildren(...data.modes.map((mode, i) => {
+      const result = named[i];
+      const isChosen = mode.name === state.mode.name;
+      const button = make("button", { type: "button", className: "link", textContent: mode.name });
+      button.dataset.mode = String(i);
+      button.setAttribute("aria-pressed", String(isChosen));
+      button.addEventListener("click", () => { state.mode = copy(mode); update(); });
+      const sign = result.isPowerLimited ? " !" : result.isOverLimit ? " ?" : "";
+      const settings = Object.entries(mode.knobs).map(([name, value]) => `${name}=${words.knob(name, value)}`).join(", ");
+      const number = (value) => make("td", { className: "n", textContent: value });
+      return make("tr", { className: isChosen ? "chosen" : "" },
+        make("th", { scope: "row" }, button), number(show(result.total_s, "s")), number(show(result.energy_j, "J")),
+        number(show(result.power_w, "W") + sign), make("td", { textContent: result.limitedBy || "-" }),
+        number(show(result.bound_s, "s")), make("td", { className: "settings", textContent: settings }));
+    }));
+    if (focused !== null) body.querySelector(`[data-mode="${focused}"]`).focus();
+    const notes = [];
+    if (named.some((result) => result.isPowerLimited)) notes.push("! more than the module can take.");
+    if (named.some((result) => result.isOverLimit && !result.isPowerLimited)) {
+      notes.push("? more than the module can take, by less than the coefficients can be off.");
+    }
+    $("mode-notes").textContent = notes.join(" ");
+  }
+
+  function showFindings() {
+    const { way } = state;
+    const start = data.start.name;
+    const added = [];
+    if (state.mode.name !== start) added.push(`What they say of single figures is about ${start}, with which this page opened.`);
+    const isNamed = state.mode.name === data.modes[state.mode.base].name;
+    if (way.energy && way.energy.idle.model === null && !isNamed) {
+      added.push(`Idle power is that of ${data.modes[state.mode.base].name}: how it changes with single clocks is not known.`);
+    }
+    $("findings-for").textContent = [`For ${way.precision}, ${way.traffic} traffic; coverage ${way.coverage}.`, ...added].join(" ");
+    $("findings").replaceChildren(...way.findings.map((finding) => make("li", {},
+      make("code", { textContent: finding.code }), ` ${finding.where}: ${finding.message}`,
+      finding.hint ? make("span", { className: "hint", textContent: ` ${finding.hint}` }) : "")));
+  }
+
+  // layers: table and picture show the same ones
+
+  function showLayers() {
+    const most = table.mostOfTime(rows, state.part);
+    shown = table.sorted(table.filtered(most, state.find, state.hidden), state.sort, state.isDescending);
+    const part = model.sum(shown.map((row) => row.share || 0));
+    $("count").textContent = `${shown.length} of ${rows.length} layers, ${share(part)} of the time, ${
+      show(model.sum(shown.map((row) => row.roofline_time_s || 0)), "s")}.`;
+    showRows();
+    showPicture();
+    mark(shown.some((row) => row.i === state.marked) ? state.marked : null);
+  }
+
+  function fillHead() {
+    const cells = table.COLUMNS.map(([key, title, , , isNumber]) => {
+      const button = make("button", { type: "button", className: "link", textContent: title });
+      button.addEventListener("click", () => {
+        state.isDescending = state.sort === key ? !state.isDescending : isNumber;
+        state.sort = key;
+        showLayers();
+      });
+      const cell = make("th", { scope: "col", className: isNumber ? "n" : "" }, button);
+      cell.dataset.key = key;
+      return cell;
+    });
+    $("layer-table").tHead.rows[0].append(...cells);
+  }
+
+  function showRows() {
+    for (const cell of $("layer-table").tHead.rows[0].cells) {
+      if (cell.dataset.key === state.sort) cell.setAttribute("aria-sort", state.isDescending ? "descending" : "ascending");
+      else cell.removeAttribute("aria-sort");
+    }
+    const body = $("layer-table").tBodies[0];
+    const hadFocus = body.contains(document.activeElement) ? document.activeElement : null;
+    body.replaceChildren(...shown.map(rowElement));
+    if (hadFocus && hadFocus.isConnected) hadFocus.focus({ preventScroll: true });
+    setTabStop(body.rows, shown.findIndex((row) => row.i === state.marked));
+  }
+
+  /** Rows are made once and written again: thousands of them change with every step of a slider. */
+  function rowElement(row) {
+    let entry = rowElements.get(row.i);
+    if (!entry) {
+      const cells = table.COLUMNS.map(([key, , , , isNumber]) =>
+        make(key === "name" ? "th" : "td", { className: isNumber ? "n" : key }));
+      cells[0].scope = "row";
+      entry = { element: make("tr", { tabIndex: -1 }, ...cells), cells };
+      entry.element.dataset.i = String(row.i);
+      rowElements.set(row.i, entry);
+    }
+    table.COLUMNS.forEach(([key, , , shownAs], c) => {
+      const value = shownAs(row);
+      if (entry.cells[c].textContent !== value) entry.cells[c].textContent = value;
+      if (key === "share") entry.cells[c].style.setProperty("--part", `${100 * (row.share || 0)}%`);
+    });
+    return entry.element;
+  }
+
+  function setTabStop(elements, wanted) {
+    [...elements].forEach((element, i) => { element.tabIndex = i === Math.max(0, wanted) ? 0 : -1; });
+  }
+
+  function showPicture() {
+    const width = Math.floor($("picture").clientWidth) || 640;
+    const view = picture.view(data, state, found, named, rows, shown, width);
+    points = new Map(view.points.map((point) => [point.i, point]));
+    const hadFocus = $("chart").contains(document.activeElement);
+    drawn = chart.draw($("chart"), view);
+    const circles = inOrder();
+    setTabStop(circles, circles.findIndex((circle) => Number(circle.dataset.i) === state.marked));
+    if (hadFocus && circles.length) circles.find((circle) => circle.tabIndex === 0).focus({ preventScroll: true });
+    $("chart").setAttribute("aria-label", `Roofline chart of ${view.points.length} layers; arrow keys go from one to the next`);
+    $("caption").textContent = view.caption;
+  }
+
+  /** The circles from left to right. */
+  const inOrder = () => [...drawn.circles.values()].sort((a, b) => a.getAttribute("cx") - b.getAttribute("cx"));
+
+  /** Show one layer in table and picture. */
+  function mark(i, from) {
+    if (rowElements.has(state.marked)) rowElements.get(state.marked).element.classList.remove("marked");
+    state.marked = i;
+    chart.mark(drawn, points.get(i));
+    const tip = $("tip");
+    tip.hidden = i === null || !drawn.circles.has(i);
+    if (i === null) return;
+    const { element } = rowElements.get(i);
+    element.classList.add("marked");
+    if (from === "chart") {
+      const box = $("layer-scroll");
+      const top = element.offsetTop - box.clientHeight / 2;
+      box.scrollTo({ top: Math.max(0, top) });
+    }
+    if (!tip.hidden) placeTip(tip, i);
+  }
+
+  function placeTip(tip, i) {
+    const row = rows[i];
+    const lines = [
+      row.op + (row.class ? `, ${row.class}` : ""),
+      `${show(row.roofline_time_s, "s")} (${row.share === null ? "-" : share(row.share)}), ${show(row.energy_j, "J")}`,
+      `${text(row.flops, "FLOP")}, ${text(row.bytes_read + row.bytes_written, "B")}, ${ratio(row.intensity_flop_per_byte)} FLOP/B`,
+      row.limited_by ? `limited by ${row.limited_by}: ${row.ceiling}` : "",
+    ];
+    tip.replaceChildren(make("strong", { textContent: row.name }), ...lines.filter(Boolean).map((line) => make("div", { textContent: line })));
+    const circle = drawn.circles.get(i);
+    const [cx, cy, r] = ["cx", "cy", "r"].map((name) => Number(circle.getAttribute(name)));
+    const room = $("picture").clientWidth - tip.offsetWidth;
+    tip.style.left = `${Math.max(0, Math.min(room, cx - tip.offsetWidth / 2))}px`;
+    const above = cy - r - tip.offsetHeight - 10;
+    tip.style.top = `${above >= 0 ? above : cy + r + 10}px`;
+  }
+
+  /** Pin a layer: all there is to say about it, under the table. */
+  function pin(i) {
+    const row = rows[i];
+    const entries = Object.entries(table.plainRows([row])[0]).filter(([, value]) => value !== null);
+    $("detail").hidden = false;
+    $("detail").replaceChildren(
+      make("h3", { textContent: row.name }),
+      make("dl", {}, ...entries.filter(([key]) => key !== "name").flatMap(([key, value]) => [
+        make("dt", { textContent: key }), make("dd", { textContent: Array.isArray(value) ? value.join("\n") : String(value) }),
+      ])),
+    );
+  }
+
+  // saving
+
+  function save(name, type, content) {
+    const link = make("a", { href: URL.createObjectURL(new Blob([content], { type })), download: name });
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+  }
+
+  const fileName = (suffix) =>
+    `${[data.model.name, data.device.id, state.mode.name, state.way.precision].join("-").replace(/[^\w.+-]+/g, "_")}.${suffix}`;
+
+  function asJson() {
+    const known = (value) => (Number.isFinite(value) ? value : null);
+    const { way, mode } = state;
+    return JSON.stringify({
+      schema: "roofline.report-layers/1", verdict: $("verdict").textContent, basis: "roofline", model: data.model,
+      device: data.device.id, mode: mode.name, knobs: mode.knobs, clocks: data.clocks, precision: way.precision,
+      phase: data.phase, traffic: way.traffic, levels: way.levels, runtime: data.runtime,
+      totals: {
+        bound_time_s: known(found.bound_s), roofline_time_s: known(found.total_s), energy_j: known(found.energy_j),
+        power_w: known(found.power_w), limited_by: found.limitedBy,
+      },
+      layers_of_model: rows.length, layers: table.plainRows(shown), findings: way.findings,
+    }, null, 1);
+  }
+
+  // what the user does
+
+  function listenToLayers(box, selector, elements, from) {
+    const layerOf = (event) => {
+      const element = event.target.closest(selector);
+      return element && element.dataset.i !== undefined ? Number(element.dataset.i) : null;
+    };
+    box.addEventListener("mouseover", (event) => { const i = layerOf(event); if (i !== null) mark(i, from); });
+    box.addEventListener("mouseleave", () => mark(null));
+    box.addEventListener("focusin", (event) => { const i = layerOf(event); if (i !== null) mark(i, from); });
+    box.addEventListener("click", (event) => { const i = layerOf(event); if (i !== null) pin(i); });
+    box.addEventListener("keydown", (event) => {
+      const all = elements();
+      const place = all.indexOf(event.target);
+      if (place < 0) return;
+      const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
+      const next = event.key === "Home" ? 0 : event.key === "End" ? all.length - 1 : step && place + step;
+      if (event.key === "Enter" || event.key === " ") pin(Number(event.target.dataset.i));
+      else if (event.key === "Escape") mark(null);
+      else if (next === undefined) return;
+      else if (all[next]) {
+        setTabStop(all, next);
+        all[next].focus();
+      }
+      event.preventDefault();
+    });
+  }
+
+  function listen() {
+    for (const key of ["precision", "traffic", "level"]) $(key).addEventListener("change", chooseWay);
+    $("mode").addEventListener("change", () => { state.mode = copy(data.modes[Number($("mode").value)]); update(); });
+    $("reset").addEventListener("click", () => { state.way = ways[0]; state.mode = copy(data.start); update(); });
+    $("kind").addEventListener("change", () => { state.kind = $("kind").value; showLayers(); });
+    $("find").addEventListener("input", () => { state.find = $("find").value; showLayers(); });
+    $("share").addEventListener("input", () => {
+      state.part = Number($("share").value) / 100;
+      $("share-shown").textContent = `${$("share").value} %`;
+      showLayers();
+    });
+    $("csv").addEventListener("click", () => save(fileName("csv"), "text/csv", table.csv(shown)));
+    $("json").addEventListener("click", () => save(fileName("json"), "application/json", asJson()));
+    $("print").addEventListener("click", () => window.print());
+    listenToLayers($("chart"), "circle", inOrder, "chart");
+    listenToLayers($("layer-table").tBodies[0], "tr", () => [...$("layer-table").tBodies[0].rows], "table");
+    new ResizeObserver(() => showPicture()).observe($("picture"));
+    window.addEventListener("beforeprint", () => { $("tip").hidden = true; });
+  }
+
+  fillChoices();
+  fillHead();
+  listen();
+  update();
+})();
