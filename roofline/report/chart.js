@@ -30,7 +30,9 @@ const chart = (() => {
     columns.forEach((value, i) => {
       grid.append(element("line", { x1: x(value), x2: x(value), y1: box.top, y2: box.bottom }));
       if (i % every === 0) {
-        labels.append(element("text", { x: x(value), y: box.bottom + 16, "text-anchor": "middle" }, view.xText(value)));
+        const isAtEdge = x(value) > view.width - 16;
+        const at = { x: isAtEdge ? view.width : x(value), y: box.bottom + 16, "text-anchor": isAtEdge ? "end" : "middle" };
+        labels.append(element("text", at, view.xText(value)));
       }
     });
     for (const value of decades(view.ys)) {

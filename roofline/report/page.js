@@ -2,7 +2,7 @@
 /* Joins it all: what is chosen, the results, and the parts of the page that show them. */
 (() => {
   const { modeName, ratio, share, show, text } = words;
-  const $ = (id) => document.getElementById(id);
+  const { $, make } = summary;
   const data = JSON.parse($("data").textContent);
   const ways = model.unpack(data);
   const copy = (mode) => ({ ...mode, knobs: { ...mode.knobs } });
@@ -17,12 +17,6 @@
   let points = new Map();
   let drawn = null;
   const rowElements = new Map();
-
-  function make(name, properties, ...children) {
-    const made = Object.assign(document.createElement(name), properties || {});
-    made.append(...children);
-    return made;
-  }
 
   // what is chosen
 
@@ -62,6 +56,11 @@
       showLayers();
     });
     return make("label", { className: "class" }, input, make("span", { className: `dot class-${name}` }), name);
+  }
+
+  function chooseMode(i) {
+    state.mode = copy(data.modes[i]);
+    update();
   }
 
   /** Take the way of counting that fits the switches; the memory level gives way where there is none. */
@@ -104,80 +103,10 @@
     showChoices();
     const isStart = state.way === ways[0] && state.mode.name === data.start.name;
     $("verdict").textContent = isStart ? data.verdict : words.verdict(data, state.way, state.mode, found, named);
-    showTotals();
-    showModes();
-    showFindings();
+    summary.showTotals(data, state, found);
+    summary.showModes(data, state, named, chooseMode);
+    summary.showFindings(data, state);
     showLayers();
-  }
-
-  function showTotals() {
-    const { way } = state;
-    const moved = model.sum(way.moved_byte);
-    const flops = model.sum(way.flop.map(model.sum));
-    const { batch } = data.model;
-    const limit = data.device.power_limit_w;
-    const over = found.isOverLimit ? `${found.isPowerLimited ? "over" : "near"} the module's ${text(limit, "W")}` : "";
-    const tiles = [
-      ["time", "time per run", show(found.total_s, "s"), `never below ${show(found.bound_s, "s")}`],
-      ["energy", "energy per run", show(found.energy_j, "J"), way.energy ? `± ${ratio(100 * way.energy.relative_error)} %` : "no coefficients"],
-      ["power", "power", show(found.power_w, "W"), over || (way.energy ? `at the ${way.energy.boundary}` : "")],
-      ["rate", "throughput", batch && found.total_s > 0 ? text(batch / found.total_s, "/s") : "-", batch ? `batch ${batch}` : ""],
-      ["limit", "limited by", found.limitedBy || "-", `${share(memoryShare())} of the time in memory`],
-      ["flops", "work", text(flops, "FLOP"), text(way.macs, "MAC")],
-      ["bytes", "moved", text(moved, "B"), way.traffic + (way.levels ? ", cache keeps results" : "")],
-      ["intensity", "intensity", `${ratio(moved > 0 ? flops / moved : null)} FLOP/B`, ""],
-      ["memory", "held at once", text(way.peak_memory_bytes, "B"), `weights ${text(data.model.weight_bytes, "B")}`],
-    ];
-    $("totals").replaceChildren(...tiles.map(([key, title, value, note]) => make("div", { id: `total-${key}` },
-      make("dt", { textContent: title }), make("dd", { textContent: value }), make("dd", { className: "note", textContent: note }))));
-    $("total-power").classList.toggle("warn", found.isOverLimit);
-  }
-
-  function memoryShare() {
-    if (!(found.total_s > 0)) return 0;
-    return model.sum(found.time.filter((_, i) => found.isMemoryBound[i])) / found.total_s;
-  }
-
-  function showModes() {
-    const body = $("mode-table").tBodies[0];
-    const focused = body.contains(document.activeElement) ? document.activeElement.dataset.mode : null;
-    body.replaceChildren(...data.modes.map((mode, i) => {
-      const result = named[i];
-      const isChosen = mode.name === state.mode.name;
-      const button = make("button", { type: "button", className: "link", textContent: mode.name });
-      button.dataset.mode = String(i);
-      button.setAttribute("aria-pressed", String(isChosen));
-      button.addEventListener("click", () => { state.mode = copy(mode); update(); });
-      const sign = result.isPowerLimited ? " !" : result.isOverLimit ? " ?" : "";
-      const settings = Object.entries(mode.knobs).map(([name, value]) => `${name}=${words.knob(name, value)}`).join(", ");
-      const number = (value) => make("td", { className: "n", textContent: value });
-      return make("tr", { className: isChosen ? "chosen" : "" },
-        make("th", { scope: "row" }, button), number(show(result.total_s, "s")), number(show(result.energy_j, "J")),
-        number(show(result.power_w, "W") + sign), make("td", { textContent: result.limitedBy || "-" }),
-        number(show(result.bound_s, "s")), make("td", { className: "settings", textContent: settings }));
-    }));
-    if (focused !== null) body.querySelector(`[data-mode="${focused}"]`).focus();
-    const notes = [];
-    if (named.some((result) => result.isPowerLimited)) notes.push("! more than the module can take.");
-    if (named.some((result) => result.isOverLimit && !result.isPowerLimited)) {
-      notes.push("? more than the module can take, by less than the coefficients can be off.");
-    }
-    $("mode-notes").textContent = notes.join(" ");
-  }
-
-  function showFindings() {
-    const { way } = state;
-    const start = data.start.name;
-    const added = [];
-    if (state.mode.name !== start) added.push(`What they say of single figures is about ${start}, with which this page opened.`);
-    const isNamed = state.mode.name === data.modes[state.mode.base].name;
-    if (way.energy && way.energy.idle.model === null && !isNamed) {
-      added.push(`Idle power is that of ${data.modes[state.mode.base].name}: how it changes with single clocks is not known.`);
-    }
-    $("findings-for").textContent = [`For ${way.precision}, ${way.traffic} traffic; coverage ${way.coverage}.`, ...added].join(" ");
-    $("findings").replaceChildren(...way.findings.map((finding) => make("li", {},
-      make("code", { textContent: finding.code }), ` ${finding.where}: ${finding.message}`,
-      finding.hint ? make("span", { className: "hint", textContent: ` ${finding.hint}` }) : "")));
   }
 
   // layers: table and picture show the same ones
@@ -202,7 +131,7 @@
         showLayers();
       });
       const cell = make("th", { scope: "col", className: isNumber ? "n" : "" }, button);
-      cell.dataset.key = key;
+      Object.assign(cell.dataset, { key, title });
       return cell;
     });
     $("layer-table").tHead.rows[0].append(...cells);
@@ -215,13 +144,14 @@
     }
     const body = $("layer-table").tBodies[0];
     const hadFocus = body.contains(document.activeElement) ? document.activeElement : null;
-    body.replaceChildren(...shown.map(rowElement));
+    const largestShare = rows.reduce((largest, row) => Math.max(largest, row.share || 0), 0) || 1;
+    body.replaceChildren(...shown.map((row) => rowElement(row, largestShare)));
     if (hadFocus && hadFocus.isConnected) hadFocus.focus({ preventScroll: true });
     setTabStop(body.rows, shown.findIndex((row) => row.i === state.marked));
   }
 
   /** Rows are made once and written again: thousands of them change with every step of a slider. */
-  function rowElement(row) {
+  function rowElement(row, largestShare) {
     let entry = rowElements.get(row.i);
     if (!entry) {
       const cells = table.COLUMNS.map(([key, , , , isNumber]) =>
@@ -234,7 +164,7 @@
     table.COLUMNS.forEach(([key, , , shownAs], c) => {
       const value = shownAs(row);
       if (entry.cells[c].textContent !== value) entry.cells[c].textContent = value;
-      if (key === "share") entry.cells[c].style.setProperty("--part", `${100 * (row.share || 0)}%`);
+      if (key === "share") entry.cells[c].style.setProperty("--part", `${(100 * (row.share || 0)) / largestShare}%`);
     });
     return entry.element;
   }
@@ -315,23 +245,9 @@
     setTimeout(() => URL.revokeObjectURL(link.href), 1000);
   }
 
+  const asJson = () => table.json(data, state, found, { verdict: $("verdict").textContent, of: rows.length, shown });
   const fileName = (suffix) =>
     `${[data.model.name, data.device.id, state.mode.name, state.way.precision].join("-").replace(/[^\w.+-]+/g, "_")}.${suffix}`;
-
-  function asJson() {
-    const known = (value) => (Number.isFinite(value) ? value : null);
-    const { way, mode } = state;
-    return JSON.stringify({
-      schema: "roofline.report-layers/1", verdict: $("verdict").textContent, basis: "roofline", model: data.model,
-      device: data.device.id, mode: mode.name, knobs: mode.knobs, clocks: data.clocks, precision: way.precision,
-      phase: data.phase, traffic: way.traffic, levels: way.levels, runtime: data.runtime,
-      totals: {
-        bound_time_s: known(found.bound_s), roofline_time_s: known(found.total_s), energy_j: known(found.energy_j),
-        power_w: known(found.power_w), limited_by: found.limitedBy,
-      },
-      layers_of_model: rows.length, layers: table.plainRows(shown), findings: way.findings,
-    }, null, 1);
-  }
 
   // what the user does
 
@@ -363,7 +279,7 @@
 
   function listen() {
     for (const key of ["precision", "traffic", "level"]) $(key).addEventListener("change", chooseWay);
-    $("mode").addEventListener("change", () => { state.mode = copy(data.modes[Number($("mode").value)]); update(); });
+    $("mode").addEventListener("change", () => chooseMode(Number($("mode").value)));
     $("reset").addEventListener("click", () => { state.way = ways[0]; state.mode = copy(data.start); update(); });
     $("kind").addEventListener("change", () => { state.kind = $("kind").value; showLayers(); });
     $("find").addEventListener("input", () => { state.find = $("find").value; showLayers(); });

@@ -39,7 +39,8 @@ const picture = (() => {
     const flats = way.ceilings.map((ceiling, c) => ({
       points: [[peak[c] / bandwidth, peak[c]], [high, peak[c]]], style: ceiling.is_known ? "binds" : "spare",
       labelAt: [high, peak[c]],
-      label: `${ceiling.precision} ${ceiling.pipe} ${text(peak[c], narrow ? "" : "FLOP/s")}${ceiling.is_known ? "" : " (rate unknown)"}`,
+      label: `${ceiling.precision} ${narrow ? text(peak[c], "") : `${ceiling.pipe} ${text(peak[c], "FLOP/s")}`}${
+        ceiling.is_known ? "" : narrow ? " ?" : " (rate unknown)"}`,
     })).filter((roof) => Number.isFinite(roof.labelAt[1]));
     return [...slopes, ...flats];
   }
@@ -95,7 +96,7 @@ const picture = (() => {
     const drawn = new Set(points.map((point) => point.i));
     const out = shown.filter((row) => !drawn.has(row.i) && row.share > 0);
     const missing = out.length
-      ? ` Not in the picture: ${out.length} layers without FLOPs, ${share(model.sum(out.map((row) => row.share)))} of the time.` : "";
+      ? ` Not in the picture: ${out.length} ${out.length === 1 ? "layer" : "layers"} without FLOPs, ${share(model.sum(out.map((row) => row.share)))} of the time.` : "";
     if (kind === "time") return `Area is the share of the time. The broken line is the bandwidth limit that does not bind.${missing}`;
     if (way.energy === null) return "No energy: the device file has no coefficients for this precision.";
     return `Area is the share of the time. Work and bytes as ${way.energy.name} counts them (${way.energy.traffic} traffic); `

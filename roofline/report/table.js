@@ -30,17 +30,17 @@ const table = (() => {
   /** [key, title, what to sort by, what to show, whether it is a number]. */
   const COLUMNS = [
     ["name", "layer", (row) => row.name, (row) => row.name, false],
+    ["time", "time", (row) => row.roofline_time_s, (row) => show(row.roofline_time_s, "s"), true],
+    ["share", "share", (row) => row.share, (row) => (row.share === null ? "-" : share(row.share)), true],
+    ["energy", "energy", (row) => row.energy_j, (row) => show(row.energy_j, "J"), true],
+    ["limit", "limited by", (row) => row.limited_by, (row) => (isLost(row) ? "unsupported" : row.limited_by || "-"), false],
+    ["ceiling", "ceiling", (row) => row.ceiling, (row) => row.ceiling || "-", false],
     ["op", "operator", (row) => row.op, (row) => row.op, false],
     ["flops", "FLOP", (row) => row.flops, (row) => orLost(row, text(row.flops, "")), true],
     ["bytes", "bytes", (row) => row.bytes_read + row.bytes_written,
       (row) => orLost(row, text(row.bytes_read + row.bytes_written, "B")), true],
     ["intensity", "FLOP/B", (row) => row.intensity_flop_per_byte,
       (row) => orLost(row, ratio(row.intensity_flop_per_byte)), true],
-    ["time", "time", (row) => row.roofline_time_s, (row) => show(row.roofline_time_s, "s"), true],
-    ["share", "share", (row) => row.share, (row) => (row.share === null ? "-" : share(row.share)), true],
-    ["energy", "energy", (row) => row.energy_j, (row) => show(row.energy_j, "J"), true],
-    ["limit", "limited by", (row) => row.limited_by, (row) => (isLost(row) ? "unsupported" : row.limited_by || "-"), false],
-    ["ceiling", "ceiling", (row) => row.ceiling, (row) => row.ceiling || "-", false],
   ];
 
   /** All rows of a way in a mode; `op` is the operator with what is fused to it, `i` the place among the layers. */
@@ -101,5 +101,21 @@ const table = (() => {
     return `${[keys, ...plain.map((row) => keys.map((key) => row[key]))].map((cells) => cells.map(csvCell).join(",")).join("\n")}\n`;
   }
 
-  return { COLUMNS, className, csv, filtered, mostOfTime, plainRows, records, sorted };
+  /** The layers that are shown, with the totals of the whole model and all that they depend on. */
+  function json(data, { way, mode }, found, { verdict, of, shown }) {
+    const known = (value) => (Number.isFinite(value) ? value : null);
+    return JSON.stringify({
+      schema: "roofline.report-layers/1", verdict, basis: "roofline", model: data.model, device: data.device.id,
+      variant: data.device.variant || null, processor: data.device.processor, mode: mode.name, knobs: mode.knobs,
+      clocks: data.clocks, precision: way.precision, phase: data.phase, traffic: way.traffic, levels: way.levels,
+      runtime: data.runtime,
+      totals: {
+        bound_time_s: known(found.bound_s), roofline_time_s: known(found.total_s), energy_j: known(found.energy_j),
+        power_w: known(found.power_w), limited_by: found.limitedBy,
+      },
+      layers_of_model: of, layers: plainRows(shown), findings: way.findings,
+    }, null, 1);
+  }
+
+  return { COLUMNS, className, csv, json, filtered, mostOfTime, plainRows, records, sorted };
 })();
