@@ -201,8 +201,7 @@
     element.classList.add("marked");
     if (from === "chart") {
       const box = $("layer-scroll");
-      const top = element.offsetTop - box.clientHeight / 2;
-      box.scrollTo({ top: Math.max(0, top) });
+      box.scrollTo({ top: Math.max(0, element.offsetTop - box.clientHeight / 2) });
     }
     if (!tip.hidden) placeTip(tip, i);
   }

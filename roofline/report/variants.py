@@ -70,7 +70,7 @@ def _again(
     found = analyze(
         analysis.graph,
         analysis.device,
-        mode=analysis.evaluation.modes[0].name,
+        mode=analysis.evaluation.modes[0].name if analysis.mode_was_chosen else None,
         precision=way.precision or precision,
         phase=analysis.phase,
         traffic=way.traffic,
