@@ -105,7 +105,7 @@ const chart = (() => {
     const circles = drawPoints(svg, x, y, view);
     const ring = element("g", { class: "ring", "pointer-events": "none" });
     svg.append(ring);
-    return { circles, ring, x, y };
+    return { circles, ring, width, x, y };
   }
 
   /** Mark one layer: a ring around its point, and a line to where it lies by the bytes that pass the cache. */

@@ -5,10 +5,11 @@
   const { $, make } = summary;
   const data = JSON.parse($("data").textContent);
   const ways = model.unpack(data);
+  const CHUNK = 250; // rows in the table at first: laying out thousands takes a second
   const copy = (mode) => ({ ...mode, knobs: { ...mode.knobs } });
   const state = {
     way: ways[0], mode: copy(data.start), kind: "time", sort: "time", isDescending: true, find: "", part: 1,
-    hidden: new Set(), marked: null,
+    hidden: new Set(), marked: null, limit: CHUNK,
   };
   let named = []; // results in every named mode
   let found = null; // in the chosen mode
@@ -145,9 +146,11 @@
     const body = $("layer-table").tBodies[0];
     const hadFocus = body.contains(document.activeElement) ? document.activeElement : null;
     const largestShare = rows.reduce((largest, row) => Math.max(largest, row.share || 0), 0) || 1;
-    body.replaceChildren(...shown.map((row) => rowElement(row, largestShare)));
+    body.replaceChildren(...shown.slice(0, state.limit).map((row) => rowElement(row, largestShare)));
+    $("more").hidden = shown.length <= state.limit;
+    $("more").textContent = `Show all ${shown.length} rows`;
     if (hadFocus && hadFocus.isConnected) hadFocus.focus({ preventScroll: true });
-    setTabStop(body.rows, shown.findIndex((row) => row.i === state.marked));
+    roving.setTabStop(body.rows, shown.findIndex((row) => row.i === state.marked));
   }
 
   /** Rows are made once and written again: thousands of them change with every step of a slider. */
@@ -169,18 +172,22 @@
     return entry.element;
   }
 
-  function setTabStop(elements, wanted) {
-    [...elements].forEach((element, i) => { element.tabIndex = i === Math.max(0, wanted) ? 0 : -1; });
+  /** Put more rows into the table, up to a number of them. */
+  function showMore(limit) {
+    if (limit <= state.limit || shown.length <= state.limit) return;
+    state.limit = limit;
+    showRows();
   }
 
+  const pictureWidth = () => Math.floor($("picture").clientWidth) || 640;
+
   function showPicture() {
-    const width = Math.floor($("picture").clientWidth) || 640;
-    const view = picture.view(data, state, found, named, rows, shown, width);
+    const view = picture.view(data, state, found, named, rows, shown, pictureWidth());
     points = new Map(view.points.map((point) => [point.i, point]));
     const hadFocus = $("chart").contains(document.activeElement);
     drawn = chart.draw($("chart"), view);
     const circles = inOrder();
-    setTabStop(circles, circles.findIndex((circle) => Number(circle.dataset.i) === state.marked));
+    roving.setTabStop(circles, circles.findIndex((circle) => Number(circle.dataset.i) === state.marked));
     if (hadFocus && circles.length) circles.find((circle) => circle.tabIndex === 0).focus({ preventScroll: true });
     $("chart").setAttribute("aria-label", `Roofline chart of ${view.points.length} layers; arrow keys go from one to the next`);
     $("caption").textContent = view.caption;
@@ -197,7 +204,11 @@
     const tip = $("tip");
     tip.hidden = i === null || !drawn.circles.has(i);
     if (i === null) return;
-    const { element } = rowElements.get(i);
+    const place = shown.findIndex((row) => row.i === i);
+    if (from === "chart" && place >= state.limit) showMore(place + CHUNK);
+    const entry = rowElements.get(i);
+    if (!entry) return;
+    const { element } = entry;
     element.classList.add("marked");
     if (from === "chart") {
       const box = $("layer-scroll");
@@ -250,32 +261,6 @@
 
   // what the user does
 
-  function listenToLayers(box, selector, elements, from) {
-    const layerOf = (event) => {
-      const element = event.target.closest(selector);
-      return element && element.dataset.i !== undefined ? Number(element.dataset.i) : null;
-    };
-    box.addEventListener("mouseover", (event) => { const i = layerOf(event); if (i !== null) mark(i, from); });
-    box.addEventListener("mouseleave", () => mark(null));
-    box.addEventListener("focusin", (event) => { const i = layerOf(event); if (i !== null) mark(i, from); });
-    box.addEventListener("click", (event) => { const i = layerOf(event); if (i !== null) pin(i); });
-    box.addEventListener("keydown", (event) => {
-      const all = elements();
-      const place = all.indexOf(event.target);
-      if (place < 0) return;
-      const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
-      const next = event.key === "Home" ? 0 : event.key === "End" ? all.length - 1 : step && place + step;
-      if (event.key === "Enter" || event.key === " ") pin(Number(event.target.dataset.i));
-      else if (event.key === "Escape") mark(null);
-      else if (next === undefined) return;
-      else if (all[next]) {
-        setTabStop(all, next);
-        all[next].focus();
-      }
-      event.preventDefault();
-    });
-  }
-
   function listen() {
     for (const key of ["precision", "traffic", "level"]) $(key).addEventListener("change", chooseWay);
     $("mode").addEventListener("change", () => chooseMode(Number($("mode").value)));
@@ -290,10 +275,16 @@
     $("csv").addEventListener("click", () => save(fileName("csv"), "text/csv", table.csv(shown)));
     $("json").addEventListener("click", () => save(fileName("json"), "application/json", asJson()));
     $("print").addEventListener("click", () => window.print());
-    listenToLayers($("chart"), "circle", inOrder, "chart");
-    listenToLayers($("layer-table").tBodies[0], "tr", () => [...$("layer-table").tBodies[0].rows], "table");
-    new ResizeObserver(() => showPicture()).observe($("picture"));
-    window.addEventListener("beforeprint", () => { $("tip").hidden = true; });
+    const body = $("layer-table").tBodies[0];
+    roving.listen($("chart"), { selector: "circle", all: inOrder, mark: (i) => mark(i, "chart"), pin });
+    roving.listen(body, { selector: "tr", all: () => [...body.rows], mark: (i) => mark(i, "table"), pin });
+    new ResizeObserver(() => { if (pictureWidth() !== drawn.width) showPicture(); }).observe($("picture"));
+    const box = $("layer-scroll");
+    box.addEventListener("scroll", () => {
+      if (box.scrollTop + 2 * box.clientHeight > box.scrollHeight) showMore(state.limit + CHUNK);
+    });
+    $("more").addEventListener("click", () => showMore(shown.length));
+    window.addEventListener("beforeprint", () => showMore(shown.length));
   }
 
   fillChoices();

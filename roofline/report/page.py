@@ -18,7 +18,7 @@ from roofline.errors import UsageError
 from roofline.report.data import report_data
 from roofline.report.origins import origin_rows, source_lines
 
-SCRIPTS = ("model.js", "words.js", "table.js", "chart.js", "picture.js", "summary.js", "page.js")
+SCRIPTS = ("model.js", "words.js", "table.js", "chart.js", "picture.js", "summary.js", "roving.js", "page.js")
 """In the order in which they are put together; the first two work without a page."""
 
 

@@ -175,17 +175,13 @@ def test_what_is_shown_can_be_saved(opened: Opened) -> None:
     with Path(saved.value.path()).open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["name"] for row in rows] == opened.column(1)
-    layers = {
-        layer["name"]: layer for layer in analyze(model_path("resnet50"), "orin-agx", bindings={"batch": 1}).layers
-    }
+    analysis = analyze(model_path("resnet50"), "orin-agx", bindings={"batch": 1})
+    layers = {layer["name"]: layer for layer in analysis.layers}
     for row in rows:
         layer = layers[row["name"]]
         for key in ("flops", "bytes_read", "roofline_time_s", "energy_j", "intensity_flop_per_byte"):
             assert float(row[key]) == pytest.approx(layer[key], rel=1e-9)
-        assert (row["limited_by"], row["ceiling"]) == (
-            layers[row["name"]]["limited_by"],
-            layers[row["name"]]["ceiling"],
-        )
+        assert (row["limited_by"], row["ceiling"]) == (layer["limited_by"], layer["ceiling"])
     assert saved.value.suggested_filename == "resnet50-orin-agx-MODE_30W-tf32.csv"
     with opened.page.expect_download() as saved:
         opened.page.click("#json")
@@ -286,4 +282,43 @@ def test_a_way_without_layers_that_take_time_still_opens(browser: Any, tmp_path:
     found = Opened(browser, path, "narrow")
     assert found.text("#verdict") == analysis.to_dict()["verdict"]
     assert found.complaints == []
+    found.context.close()
+
+
+@pytest.mark.slow
+def test_thousands_of_layers_come_in_parts(browser: Any, tmp_path: Path) -> None:
+    import numpy as np
+    import onnx
+
+    nodes = [onnx.helper.make_node("MatMul", [f"t{i}", "w"], [f"t{i + 1}"], name=f"layer{i}") for i in range(2000)]
+    model = build_model(nodes, {"t0": (8, 8)}, ["t2000"], {"w": np.zeros((8, 8), np.float32)})
+    path = tmp_path / "many.html"
+    path.write_text(report_html(analyze(model, "orin-agx")), encoding="utf-8")
+    found = Opened(browser, path)
+    rows = found.page.locator("#layer-table tbody tr")
+    assert found.text("#count").startswith("2000 of 2000 layers")
+    assert rows.count() == 250
+    found.page.locator("#chart circle[data-i='1500']").focus()
+    assert found.page.locator("#layer-table tr.marked").get_attribute("data-i") == "1500"
+    found.page.fill("#find", "layer1999")
+    assert found.column(1) == ["layer1999"]
+    found.page.fill("#find", "")
+    found.page.click("#more")
+    assert rows.count() == 2000
+    assert found.complaints == []
+    found.context.close()
+
+
+def test_all_rows_are_printed(browser: Any, tmp_path: Path) -> None:
+    import numpy as np
+    import onnx
+
+    nodes = [onnx.helper.make_node("MatMul", [f"t{i}", "w"], [f"t{i + 1}"], name=f"layer{i}") for i in range(300)]
+    model = build_model(nodes, {"t0": (8, 8)}, ["t300"], {"w": np.zeros((8, 8), np.float32)})
+    path = tmp_path / "long.html"
+    path.write_text(report_html(analyze(model, "orin-agx")), encoding="utf-8")
+    found = Opened(browser, path)
+    assert found.page.locator("#layer-table tbody tr").count() == 250
+    found.page.pdf(path=str(tmp_path / "long.pdf"))
+    assert found.page.locator("#layer-table tbody tr").count() == 300
     found.context.close()
