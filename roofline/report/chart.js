@@ -45,17 +45,22 @@ const chart = (() => {
     svg.append(grid, labels);
   }
 
-  /** Roofs with labels: along a slope, else at the right, moved apart where they would lie on each other. */
   function drawRoofs(svg, box, x, y, view) {
     const group = element("g", { class: "roofs" });
     const clip = element("clipPath", { id: "inside" });
     clip.append(element("rect", { x: box.left, y: box.top, width: box.right - box.left, height: box.bottom - box.top }));
     group.append(clip);
-    const taken = [];
     for (const roof of view.roofs) {
       const points = roof.points.map(([a, b]) => `${x(a).toFixed(1)},${y(b).toFixed(1)}`).join(" ");
       group.append(element("polyline", { points, class: `roof ${roof.style}`, "clip-path": "url(#inside)" }));
     }
+    svg.append(group);
+  }
+
+  /** Labels of roofs: along a slope, else at the right, moved apart where they would lie on each other. */
+  function drawRoofLabels(svg, box, x, y, view) {
+    const group = element("g", { class: "roof-labels", "pointer-events": "none" });
+    const taken = [];
     for (const roof of [...view.roofs].sort((one, other) => other.labelAt[1] - one.labelAt[1])) {
       const [a, b] = roof.labelAt;
       if (roof.slope) {
@@ -93,7 +98,7 @@ const chart = (() => {
   /** Draw a view into the svg and return layer -> circle. */
   function draw(svg, view) {
     const { width, height } = view;
-    const box = { left: view.left, right: width - 8, top: 20, bottom: height - 42 };
+    const box = { left: view.left, right: width - 8, top: 24, bottom: height - 42 };
     const x = logScale(view.xs, [box.left, box.right]);
     const y = logScale(view.ys, [box.bottom, box.top]);
     svg.replaceChildren();
@@ -103,6 +108,7 @@ const chart = (() => {
     drawAxes(svg, box, x, y, view);
     drawRoofs(svg, box, x, y, view);
     const circles = drawPoints(svg, x, y, view);
+    drawRoofLabels(svg, box, x, y, view);
     const ring = element("g", { class: "ring", "pointer-events": "none" });
     svg.append(ring);
     return { circles, ring, width, x, y };

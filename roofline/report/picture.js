@@ -64,7 +64,7 @@ const picture = (() => {
     const ridges = all.flatMap((roofs) => roofs.peak.map((peak) => peak / roofs.bandwidth));
     const xs = chart.range([...points.map((point) => point.x), ...ridges]);
     const ys = chart.range([
-      ...all.flatMap((roofs) => roofs.peak), ...all.map((roofs) => xs[0] * roofs.bandwidth), ...points.map((point) => point.y),
+      ...all.flatMap((roofs) => roofs.peak.map((peak) => 1.2 * peak)), ...all.map((roofs) => xs[0] * roofs.bandwidth), ...points.map((point) => point.y),
     ]);
     return [xs, ys];
   }
@@ -88,16 +88,17 @@ const picture = (() => {
     const roofs = isTime ? timeRoofs(data, way, found, xs, narrow) : way.energy ? energyRoofs(way, found, xs) : [];
     return {
       width, height: narrow ? 340 : 440, left: 50, xs, ys, points, roofs, xText: xTick, yText: tick,
-      xTitle: "FLOP per byte moved", yTitle: isTime ? "FLOP/s" : "FLOP/J", caption: caption(way, kind, shown, points),
+      xTitle: "FLOP per byte moved", yTitle: isTime ? "FLOP/s" : "FLOP/J", caption: caption(way, found, kind, shown, points),
     };
   }
 
-  function caption(way, kind, shown, points) {
+  function caption(way, found, kind, shown, points) {
     const drawn = new Set(points.map((point) => point.i));
     const out = shown.filter((row) => !drawn.has(row.i) && row.share > 0);
     const missing = out.length
       ? ` Not in the picture: ${out.length} ${out.length === 1 ? "layer" : "layers"} without FLOPs, ${share(model.sum(out.map((row) => row.share)))} of the time.` : "";
-    if (kind === "time") return `Area is the share of the time. The broken line is the bandwidth limit that does not bind.${missing}`;
+    const broken = Number.isFinite(found.roofs.path) ? " The broken line is the bandwidth limit that does not bind." : "";
+    if (kind === "time") return `Area is the share of the time.${broken}${missing}`;
     if (way.energy === null) return "No energy: the device file has no coefficients for this precision.";
     return `Area is the share of the time. Work and bytes as ${way.energy.name} counts them (${way.energy.traffic} traffic); `
       + `an arch is what one layer alone on that pipe could reach, static power included.${missing}`;

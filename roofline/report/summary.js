@@ -31,7 +31,7 @@ const summary = (() => {
       ["limit", "limited by", found.limitedBy || "-", `${share(memoryShare(found))} of the time in memory`],
       ["flops", "work", text(flops, "FLOP"), `${text(way.macs, "MAC")}, ${ratio(moved > 0 ? flops / moved : null)} FLOP/B`],
       ["bytes", "moved", text(moved, "B"), way.traffic + (way.levels ? ", cache keeps results" : "")],
-      ["memory", "held at once", text(way.peak_memory_bytes, "B"), `weights ${text(data.model.weight_bytes, "B")}`],
+      ["memory", "held at once", text(way.peak_memory_bytes, "B"), `weights in the file ${text(data.model.weight_bytes, "B")}`],
     ];
     $("totals").replaceChildren(...tiles.map(([key, title, value, note]) => make("div", { id: `total-${key}` },
       make("dt", { textContent: title }), make("dd", { textContent: value }),
