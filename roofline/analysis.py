@@ -145,7 +145,8 @@ def analyze(
     """Count a model's FLOPs and bytes, and put it on the rooflines of a device.
 
     Args:
-        model: a path, ``bytes`` or an ``onnx.ModelProto``; weights are never read.
+        model: a path, ``bytes`` or an ``onnx.ModelProto``; weights are never read. Or the `graph` of an earlier
+            analysis, read and bound already.
         device: id, alias or file of a device; None counts only.
         mode: power mode, such as ``"30W"`` or ``"30W,gpu_freq=816MHz"``; None is the default mode.
         bindings: sizes of the model's free dimensions, ``{"batch": 8}`` or ``{"input[0]": 8}``.
@@ -161,7 +162,7 @@ def analyze(
         processor: ``gpu`` or ``cpu``; None is the GPU, or the CPU for ``ort-cpu``.
         clocks: ``locked`` (jetson_clocks) or ``stock`` governor: which energy figures apply.
         calibration: ``auto`` (the shipped one for this device, runtime, precision and workload, if there is one),
-            ``none`` (rooflines only), or the name or file of one.
+            ``none`` (rooflines only), or the name or file of one. ``auto`` needs `runtime`.
         levels: let results that fit the last-level cache stay there for the next layer, and count both levels.
         ops: file of formulas for operators of your own (``roofline.ops/1``); they go before the built-in rules.
         rate_per_s: samples arrive at this rate (a camera): adds the average power, idle time between runs included.
@@ -179,7 +180,9 @@ def analyze(
     target = choose_target(device, processor, runtime, precision)
     spec, chosen, policy, pipes, cache = target
     own = own_ops(ops)
-    graph, findings = read_graph(model, bindings, shapes, own.shapes)
+    if isinstance(model, Graph) and (bindings or shapes):
+        raise UsageError("a graph has its sizes already", where="bindings", expected="a model, or no sizes")
+    graph, findings = (model, []) if isinstance(model, Graph) else read_graph(model, bindings, shapes, own.shapes)
     _LOG.info("read %s: %d nodes, %d tensors", graph.path, len(graph.nodes), len(graph.tensors))
     counts = count_layers(graph, policy, phase, own.rules)
     _LOG.info("counted %d of %d nodes", sum(c.status == "counted" for c in counts), len(counts))
@@ -280,7 +283,7 @@ def _calibration(
     """Return the calibration to use; without any file for the device nothing is loaded."""
     from roofline.devices.locate import has_calibrations
 
-    if wanted == "none" or (wanted == "auto" and not has_calibrations(device.id)):
+    if wanted == "none" or (wanted == "auto" and (runtime is None or not has_calibrations(device.id))):
         return None
     from roofline.calibration.apply import Question, choose_calibration, work_of
 

@@ -69,10 +69,12 @@ def _shown(work: Work) -> str:
 def choose_calibration(wanted: str, question: Question) -> Calibration | None:
     """Return the calibration that is named, or for ``auto`` the shipped one that applies, or None.
 
+    ``auto`` needs the runtime to be named: the same model takes several times as long under another one.
+
     Raises:
         SpecError: a named calibration that does not exist or does not apply.
     """
-    if wanted == "none":
+    if wanted == "none" or (wanted == "auto" and question.runtime is None):
         return None
     if wanted != "auto":
         found = load_named(wanted, calibration_folders())

@@ -17,6 +17,7 @@ _COMMANDS = {
     "analyze": ("roofline.cli.analyze", "Count a model, and put it on the rooflines of a device."),
     "select": ("roofline.cli.select", "The power mode that costs least energy without losing latency."),
     "compare": ("roofline.cli.compare", "Two models, precisions, modes or devices side by side."),
+    "report": ("roofline.cli.report", "One page about a model on a device, to read and try modes in."),
     "formula": ("roofline.cli.formula", "FLOPs and bytes as formulas in the free dimensions."),
     "measure": ("roofline.cli.measure", "Run a model here with onnxruntime: its time, its nodes, its energy."),
     "import": ("roofline.cli.imports", "Read measured runs out of other tools' files into one table."),

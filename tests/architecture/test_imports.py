@@ -125,6 +125,21 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
         },
         {"numpy", "rich"},
     ),
+    "report": (
+        {
+            "analysis",
+            "devices",
+            "errors",
+            "evaluate",
+            "export",
+            "findings",
+            "notes",
+            "",
+            "workload",
+            "selection.candidates",
+        },
+        {"numpy"},
+    ),
     "bench": (
         {"analysis", "devices", "errors", "findings", "graph.load", "graph.nodes", "measured", "units"},
         {"numpy", "onnx", "onnxruntime", "yaml", "zeus"},
@@ -132,7 +147,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "cli": (
         {
             *("", "bench", "budget", "calibration", "comparison", "formulas", "selection", "symbolic", "analysis"),
-            *("choices", "validation"),
+            *("choices", "report", "validation"),
             *("devices", "errors", "export", "files", "measured", "units"),
         },
         {"click", "rich"},
@@ -195,7 +210,7 @@ HEAVY = {"onnx", "onnxruntime", "sympy", "pint", "matplotlib", "plotly", "scipy"
 
 
 def test_help_loads_nothing_heavy() -> None:
-    commands = ("analyze", "devices", "import", "measure", "select")
+    commands = ("analyze", "devices", "import", "measure", "report", "select")
     for arguments in (["--help"], ["--version"], *([name, "--help"] for name in commands)):
         code = f"from roofline.cli.main import main; assert main({arguments!r}) == 0"
         assert not loaded_by(code) & HEAVY, arguments

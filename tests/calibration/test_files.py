@@ -27,20 +27,21 @@ GRID = ROOT / "device_specs" / "measurements" / "orin-nano-emc-gpu-grid" / "meas
 NANO = SHIPPED / "orin-nano-8gb.ort-cuda.tf32.mobilenet_v2.host.yaml"
 OPTIONS = {"bindings": {"batch": 1}, "precision": "tf32", "runtime": "ort-cuda"}
 
+TEXT = st.text(st.characters(codec="utf-8", exclude_categories=("C",)), max_size=20)
 NUMBERS = st.floats(1e-12, 1e12).map(lambda x: float(f"{x:.6g}"))
 COEFFICIENTS = st.builds(Coefficient, NUMBERS, st.sampled_from(["fitted", "prior", "not determined"]))
 BANDS = st.builds(
     Band, st.floats(0.1, 1).map(lambda x: float(f"{x:.6g}")), st.floats(1, 9).map(lambda x: float(f"{x:.6g}"))
 )
+KEYS = st.builds(Key, *[TEXT] * 10, counting=st.integers(1, 9))
 CLASSES = st.dictionaries(
     st.sampled_from(["all", "convolution"]), st.builds(ClassFactors, *[COEFFICIENTS] * 3), min_size=1
 )
-TEXT = st.text(st.characters(codec="utf-8", exclude_categories=("C",)), max_size=20)
 
 
 @settings(deadline=None, max_examples=50)
 @given(st.builds(
-    Calibration, path=st.just(""), name=TEXT, key=st.builds(Key, *[TEXT] * 10, counting=st.integers(1, 9)), workload=TEXT,
+    Calibration, path=st.just(""), name=TEXT, workload=TEXT, key=KEYS,
     work=st.builds(Work, *[st.integers(0, 10**15)] * 3, batch=st.none() | st.integers(1, 999)),
     time=st.builds(TimeFit, COEFFICIENTS, COEFFICIENTS, CLASSES, BANDS, NUMBERS),
     power=st.none() | st.builds(PowerFit, st.tuples(*[COEFFICIENTS] * 4), NUMBERS, BANDS, NUMBERS),

@@ -1,0 +1,52 @@
+"""Where the numbers of a page come from: those of the device file that its times and energies rest on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from roofline.analysis import Analysis
+from roofline.devices.spec import DeviceSpec
+from roofline.export.as_device import number_rows
+
+
+def origin_rows(analyses: Sequence[Analysis]) -> list[dict[str, Any]]:
+    """Return the numbers in use as `number_rows` has them, the voltage curve and the clocks last."""
+    device, used = analyses[0].device, _used(analyses)
+    assert device is not None
+    below = tuple(place for place in used if place.endswith("."))
+    rows = [row for row in number_rows(device) if row["where"] in used or row["where"].startswith(below)]
+    others = [(f"knobs.{name}", f"{len(knob.values)} values", knob.origin) for name, knob in device.knobs.items()]
+    if device.voltage is not None and any(_priced(analysis) for analysis in analyses):
+        others.insert(0, ("voltage", f"{len(device.voltage.clock_hz)} points, relative", device.voltage.origin))
+    return rows + [
+        {"where": where, "shown": shown, "kind": origin.kind, "source": " ".join(origin.source),
+         "formula": origin.formula, "note": origin.note}
+        for where, shown, origin in others
+    ]  # fmt: skip
+
+
+def source_lines(device: DeviceSpec, rows: Sequence[dict[str, Any]]) -> list[tuple[str, str]]:
+    """Return key and text of every source that the rows name, in the order of their keys."""
+    keys = {key for row in rows for key in row["source"].split()}
+    return [(key, text) for key, text in device.sources.items() if key in keys]
+
+
+def _priced(analysis: Analysis) -> bool:
+    return analysis.evaluation is not None and analysis.evaluation.energy_set is not None
+
+
+def _used(analyses: Sequence[Analysis]) -> set[str]:
+    """Return the places of numbers in use; one that ends in a dot stands for everything below it."""
+    found = {"memory.bus_bytes", "memory.fixed_byte_per_s", "memory.efficiency", "cache_bytes"}
+    for analysis in analyses:
+        evaluation, processor = analysis.evaluation, analysis.processor
+        assert evaluation is not None and processor is not None
+        found.add(f"processors.{processor.name}.memory_path")
+        for pipe, precision in analysis.workload.ceilings:
+            known = (pipe, precision) if (pipe, precision) in processor.pipes else ("vector", "fp32")
+            found.add(f"processors.{processor.name}.pipes.{'.'.join(known)}")
+        energy = evaluation.energy_set
+        if energy is not None:
+            found |= {"power_limit_w", "idle.", "idle_models.", f"energy.{energy.name}."}
+    return found
