@@ -25,7 +25,7 @@ def verdict(answer: Selection) -> str:
     batch = f" at batch {choice.batch}" if choice.batch is not None else ""
     line = f"{head}: {choice.mode.name}{batch}, {', '.join(f for f in figures if not f.startswith('-'))}"
     saved = [
-        _change(answer, choice, other, f"{other.mode.name} ({label})")
+        _change(answer, choice, other, f"{other.mode.name} ({label}{', over the limit' * other.is_power_limited})")
         for label, other in (("the default mode", answer.default), ("the maximum", answer.maximum))
         if other is not None and other.mode.name != choice.mode.name
     ]
