@@ -29,9 +29,11 @@ if TYPE_CHECKING:
     from roofline.comparison import Comparison, compare
     from roofline.devices.load import load_device
     from roofline.devices.spec import DeviceSpec
+    from roofline.figures.figure import Figure
     from roofline.graph.nodes import Node
     from roofline.ops.table import Cost, cost_of
     from roofline.own_ops import operator
+    from roofline.plots.plot import plot
     from roofline.selection.answer import Selection
     from roofline.selection.select import select
     from roofline.symbolic import Symbolic, symbolic
@@ -47,9 +49,11 @@ _LAZY = {
     "Cost": "roofline.ops.table",
     "Node": "roofline.graph.nodes",
     "cost_of": "roofline.ops.table",
+    "Figure": "roofline.figures.figure",
     "load_device": "roofline.devices.load",
     "operator": "roofline.own_ops",
     "DeviceSpec": "roofline.devices.spec",
+    "plot": "roofline.plots.plot",
     "symbolic": "roofline.symbolic",
     "Selection": "roofline.selection.answer",
     "select": "roofline.selection.select",
@@ -62,6 +66,7 @@ __all__ = [
     "Cost",
     "DeviceError",
     "DeviceSpec",
+    "Figure",
     "Finding",
     "GateError",
     "ModelFileError",
@@ -78,6 +83,7 @@ __all__ = [
     "cost_of",
     "load_device",
     "operator",
+    "plot",
     "select",
     "symbolic",
 ]

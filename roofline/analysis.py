@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from roofline.calibration.record import Calibration
     from roofline.devices.spec import DeviceSpec, Processor
     from roofline.evaluate import Evaluation
+    from roofline.figures.figure import Figure
     from roofline.training.step import TrainingStep
 
 DEFAULT_OPTIMIZER = "adam"
@@ -102,6 +103,24 @@ class Analysis:
         """How much of the model was counted."""
         result: dict[str, Any] = self.to_dict()["coverage"]
         return result
+
+    def plot(self, kind: str = "roofline", *, theme: str = "light", size: str = "slide", **options: Any) -> Figure:
+        """Return a picture of this analysis; it shows itself in a notebook, and `Figure.save` writes it.
+
+        Args:
+            kind: ``roofline``, ``energy``, ``modes``, ``power``, ``pareto``, ``layers``, ``classes``, ``heatmap``,
+                ``memory``, ``compare`` (with ``other=`` an analysis) or ``measured`` (with ``measured=`` a table).
+            theme: ``light`` or ``dark``.
+            size: ``column`` or ``slide``.
+            **options: as for `roofline.plot`.
+
+        Raises:
+            UsageError: there is no such kind, or it needs a device or another option.
+            DeviceError: the device has no energy coefficients for this precision, or no clocks to map.
+        """
+        from roofline.plots.plot import plot_analysis
+
+        return plot_analysis(self, kind, **options).with_look(theme, size)
 
     def to_dataframe(self) -> Any:
         """Return the layers as a pandas DataFrame.

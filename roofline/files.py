@@ -9,8 +9,8 @@ from pathlib import Path
 from roofline.errors import RooflineError
 
 
-def write_whole(text: str, output: str | Path) -> None:
-    """Write `text` to a file in one step: beside it first, then in its place.
+def write_whole(content: str | bytes, output: str | Path) -> None:
+    """Write text or bytes to a file in one step: beside it first, then in its place.
 
     Raises:
         RooflineError: it cannot be written; what was there before is untouched.
@@ -22,8 +22,8 @@ def write_whole(text: str, output: str | Path) -> None:
         hint = "does the folder exist?"
         raise RooflineError(f"cannot write: {error.strerror}", where=str(output), hint=hint) from None
     try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
-            file.write(text)
+        with os.fdopen(handle, "wb") as file:
+            file.write(content.encode() if isinstance(content, str) else content)
         umask = os.umask(0)
         os.umask(umask)
         Path(temporary).chmod(0o666 & ~umask)

@@ -18,6 +18,7 @@ _COMMANDS = {
     "select": ("roofline.cli.select", "The power mode that costs least energy without losing latency."),
     "compare": ("roofline.cli.compare", "Two models, precisions, modes or devices side by side."),
     "report": ("roofline.cli.report", "One page about a model on a device, to read and try modes in."),
+    "plot": ("roofline.cli.plot", "Draw rooflines, modes, layers: .png, .svg, .pdf or interactive .html."),
     "formula": ("roofline.cli.formula", "FLOPs and bytes as formulas in the free dimensions."),
     "measure": ("roofline.cli.measure", "Run a model here with onnxruntime: its time, its nodes, its energy."),
     "import": ("roofline.cli.imports", "Read measured runs out of other tools' files into one table."),

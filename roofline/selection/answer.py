@@ -10,7 +10,7 @@ from roofline.analysis import Analysis
 from roofline.devices.spec import DeviceSpec, PowerMode
 from roofline.evaluate import Evaluation
 from roofline.findings import Finding
-from roofline.selection.search import Limits
+from roofline.selection.search import Field, Limits
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -89,6 +89,8 @@ class Selection:
     """Named modes that the model cannot tell apart from the chosen one."""
     candidates: int
     distinct: int
+    field: Field
+    """Every candidate in numbers."""
     unseen_knobs: tuple[str, ...]
     evaluation: Evaluation | None
     """Layer by layer in the reference mode (the maximum one, else the default), and in the chosen mode."""

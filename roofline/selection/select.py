@@ -28,6 +28,7 @@ from roofline.selection.search import Limits
 
 DEFAULT_SLACK = 0.01
 """No latency loss beyond measurement noise."""
+NO_LIMITS = Limits()
 Mask = NDArray[np.bool_]
 
 
@@ -78,13 +79,35 @@ def select(
     objective = objective or ("power" if rate_per_s is not None else "energy")
     limits = Limits(max_latency_s, max_power_w, max_energy_j, min_throughput_per_s)
     _check(objective, slack, rate_per_s, limits)
+    analyses = analyses_at(model, device, bindings, batches, options)
+    return select_among(
+        analyses, grid=grid, slack=slack, limits=limits, objective=objective, rate_per_s=rate_per_s, current=current,
+        allow_power_limited=allow_power_limited,
+    )  # fmt: skip
+
+
+def select_among(
+    analyses: Sequence[Analysis],
+    *,
+    grid: str = "named",
+    slack: float | None = None,
+    limits: Limits = NO_LIMITS,
+    objective: str = "energy",
+    rate_per_s: float | None = None,
+    current: str | None = None,
+    allow_power_limited: bool = False,
+) -> Selection:
+    """Choose as `select` does, for models that are analysed already: one analysis per batch size.
+
+    Raises:
+        DeviceError: as `select`.
+    """
     if slack is None and objective.startswith("energy") and rate_per_s is None:
         slack = DEFAULT_SLACK
     slack = None if slack is not None and np.isinf(slack) else slack
-    analyses = _analyses(model, device, dict(bindings or {}), batches, options)
     tasks = [_task(analysis) for analysis in analyses]
     needed = [f"--objective {objective}"] if objective != "time" else []
-    needed += [f"--{n}" for n, v in (("max-power", max_power_w), ("max-energy", max_energy_j)) if v is not None]
+    needed += [f"--{n}" for n, v in (("max-power", limits.power_w), ("max-energy", limits.energy_j)) if v is not None]
     if needed and not tasks[0].has_energy:
         _refuse_unknown_energy(analyses[0], needed)
     clocks, spec = analyses[0].clocks, tasks[0].device
@@ -139,6 +162,7 @@ def select(
         equals=() if chosen is None else board.equals(chosen),
         candidates=found.size * len(analyses),
         distinct=board.distinct,
+        field=field,
         unseen_knobs=found.unseen,
         evaluation=None if picked is None else evaluate(tasks[at], (top or now, picked.mode)),
     )
@@ -194,9 +218,16 @@ def _check(objective: str, slack: float | None, rate_per_s: float | None, limits
         raise UsageError(f"{rate_per_s:g} is no rate", where="--rate", expected="one such as 30/s")
 
 
-def _analyses(
-    model: Any, device: Any, bindings: dict[str, int], batches: Sequence[int], options: dict[str, Any]
+def analyses_at(
+    model: Any, device: Any, bindings: Mapping[str, int] | None, batches: Sequence[int], options: dict[str, Any]
 ) -> list[Analysis]:
+    """Return the analyses of a model at several batch sizes; without any, of the model as it is bound.
+
+    Raises:
+        UsageError: there is no device, a size is there twice, or the file does not leave the batch open.
+        The errors of `roofline.analyze`.
+    """
+    bindings = dict(bindings or {})
     if device is None:
         raise UsageError("a mode is chosen for a device", expected="--device as well")
     if model == "-" and len(batches) > 1:

@@ -18,6 +18,14 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "findings": (set(), set()),
     "cache": (set(), set()),
     "files": ({"errors"}, set()),
+    "figures": ({"errors", "files", "model.roofline", "units"}, {"matplotlib", "numpy", "plotly"}),
+    "plots": (
+        {
+            *("analysis", "comparison", "devices", "errors", "evaluate", "export.as_comparison", "figures", "measured"),
+            *("model.time", "selection"),
+        },
+        {"numpy"},
+    ),
     "measured": ({"analysis", "devices", "errors", "files", "findings", "units"}, {"numpy"}),
     "units": ({"errors"}, {"pint"}),
     "plugins": ({"errors"}, set()),
@@ -66,9 +74,11 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
             "errors",
             "evaluate",
             "export",
+            "figures",
             "findings",
             "graph",
             "notes",
+            "plots",
             "workload",
         },
         {"pandas"},
@@ -146,15 +156,29 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     ),
     "cli": (
         {
-            *("", "bench", "budget", "calibration", "comparison", "formulas", "selection", "symbolic", "analysis"),
-            *("choices", "report", "validation"),
+            *("", "bench", "budget", "calibration", "comparison", "figures", "formulas", "plots", "selection"),
+            *("symbolic", "analysis", "choices", "report", "validation"),
             *("devices", "errors", "export", "files", "measured", "units"),
         },
         {"click", "rich"},
     ),
     "__main__": ({"cli"}, set()),
     "__init__": (
-        {"comparison", "graph", "ops", "own_ops", "selection", "symbolic", "analysis", "devices", "errors", "findings"},
+        {
+            *(
+                "comparison",
+                "figures",
+                "graph",
+                "ops",
+                "own_ops",
+                "plots",
+                "selection",
+                "symbolic",
+                "analysis",
+                "devices",
+            ),
+            *("errors", "findings"),
+        },
         set(),
     ),
 }
@@ -210,7 +234,7 @@ HEAVY = {"onnx", "onnxruntime", "sympy", "pint", "matplotlib", "plotly", "scipy"
 
 
 def test_help_loads_nothing_heavy() -> None:
-    commands = ("analyze", "devices", "import", "measure", "report", "select")
+    commands = ("analyze", "devices", "import", "measure", "plot", "report", "select")
     for arguments in (["--help"], ["--version"], *([name, "--help"] for name in commands)):
         code = f"from roofline.cli.main import main; assert main({arguments!r}) == 0"
         assert not loaded_by(code) & HEAVY, arguments
@@ -220,11 +244,24 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
     assert not loaded_by("import roofline") & (HEAVY | {"numpy", "yaml", "click"})
 
 
+def test_plot_libraries_are_imported_by_their_renderer_alone() -> None:
+    for library, renderer in (("matplotlib", "to_matplotlib.py"), ("plotly", "to_plotly.py")):
+        users = [path.name for path in FILES if any(m.partition(".")[0] == library for m in imports(path))]
+        assert set(users) <= {renderer, "figure.py"}, library  # figure.py names their types
+
+
+def test_building_and_placing_a_figure_loads_no_plot_library() -> None:
+    model = Path(__file__).parents[1] / "data" / "models" / "resnet18.onnx"
+    code = f"import roofline; roofline.analyze({str(model)!r}, 'orin-agx').plot('roofline').lay_out()"
+    assert not loaded_by(code) & {"matplotlib", "plotly"}
+
+
 def test_the_common_path_needs_only_onnx_and_numpy() -> None:
     model = Path(__file__).parents[1] / "data" / "models" / "resnet18.onnx"
     code = f"from roofline.cli.main import main; assert main(['analyze', {str(model)!r}, '--device', 'orin-agx']) == 0"
     loaded = loaded_by(code)
     assert not loaded & (HEAVY - {"onnx"} | {"rich", "pandas"})
     assert "onnx" in loaded
-    code += "\nimport sys; assert not {'roofline.budget', 'roofline.comparison'} & set(sys.modules)"
+    unused = {"roofline.budget", "roofline.comparison", "roofline.figures", "roofline.plots"}
+    code += f"\nimport sys; assert not {unused} & set(sys.modules)"
     loaded_by(code)

@@ -1,0 +1,135 @@
+"""The labels of a panel: how large they are, where they could be, what they should not cover."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from roofline.figures.letters import height_mm, width_mm
+from roofline.figures.marks import Arrow, Bars, Label, Line, Panel, Points, Rule
+from roofline.figures.placing import Array, Box, Obstacles, Place, Wish, along, around, dots_along, place
+from roofline.figures.theme import LOOKS, Size
+from roofline.figures.ticks import position
+
+LARGEST_MM = 11.0
+"""Diameter of a point whose share is the whole; area is in proportion to share."""
+SMALLEST_MM = 0.7
+_BESIDE = 14.0
+"""How much worse a place with a line to it is, for a label that belongs along one."""
+ROW_MM = 3.6
+"""Height of one bar at the column's size."""
+
+
+class PlacedLabel(NamedTuple):
+    """A label and its box, in mm from the panel's lower left corner."""
+
+    label: Label
+    box: Box
+    has_leader: bool
+    """Far enough from its place to need a line to it."""
+
+
+def diameters_mm(mark: Points, size: Size) -> tuple[float, ...]:
+    """Return the diameter of each of a mark's points."""
+    if not mark.share:
+        return (LOOKS[mark.role].diameter_mm * size.factor,) * len(mark.x)
+    return tuple(size.factor * max(SMALLEST_MM, LARGEST_MM * math.sqrt(share)) for share in mark.share)
+
+
+def _mm(panel: Panel, x: Sequence[float], y: Sequence[float], wide: float, high: float) -> Array:
+    """Return points in mm from the panel's lower left corner, (n, 2)."""
+    across = [position(panel.x, value) for value in x]
+    up = [position(panel.y, value) for value in y]
+    return np.asarray(np.clip(np.array([across, up], dtype=np.float64).T, -50, 50) * np.array([wide, high]))
+
+
+def _obstacles(panel: Panel, wide: float, high: float, size: Size) -> Obstacles:
+    centres, radius, weight = [np.empty((0, 2))], [np.empty(0)], [np.empty(0)]
+
+    def add(at: Array, r: float | Sequence[float], w: float) -> None:
+        inside = ((at >= 0) & (at <= (wide, high))).all(axis=1)
+        centres.append(at[inside])
+        radius.append(np.broadcast_to(np.asarray(r, dtype=np.float64), len(at))[inside])
+        weight.append(np.full(int(inside.sum()), w))
+
+    for mark in panel.marks:
+        if isinstance(mark, Points):
+            heavy = 0.4 if mark.role in ("candidate", "power-limited") else 2.5
+            add(_mm(panel, mark.x, mark.y, wide, high), [d / 2 for d in diameters_mm(mark, size)], heavy)
+        elif isinstance(mark, (Line, Arrow, Rule)):
+            add(dots_along(_path(panel, mark, wide, high), (wide, high)), 0.1, 0.6)
+        elif isinstance(mark, Bars):
+            for at, start, end in zip(mark.at, mark.start, mark.end):
+                ends = _mm(panel, (start, end), (at, at), wide, high)
+                add(dots_along(ends, (wide, high)), 0.3 * ROW_MM, 0.5)
+    return Obstacles(np.concatenate(centres), np.concatenate(radius), np.concatenate(weight))
+
+
+def _path(panel: Panel, mark: Line | Arrow | Rule, wide: float, high: float) -> Array:
+    if isinstance(mark, Line):
+        return _mm(panel, mark.x, mark.y, wide, high)
+    if isinstance(mark, Arrow):
+        return _mm(panel, (mark.x, mark.to_x), (mark.y, mark.to_y), wide, high)
+    if mark.axis == "x":
+        return _mm(panel, (mark.at, mark.at), panel.y.limits, wide, high)
+    return _mm(panel, panel.x.limits, (mark.at, mark.at), wide, high)
+
+
+def place_labels(panel: Panel, wide: float, high: float, size: Size) -> tuple[PlacedLabel, ...]:
+    """Return the labels of a panel that have room, each with its box."""
+    labels = panel.labels
+    if not labels:
+        return ()
+    wishes = [_wish(panel, label, wide, high, size) for label in labels]
+    boxes = place(wishes, _obstacles(panel, wide, high, size), wide, high)
+    lost = {label.role for label, box in zip(labels, boxes) if box is None and label.all_or_none}
+    found = []
+    for label, box in zip(labels, boxes):
+        if box is None or (label.all_or_none and label.role in lost):
+            continue
+        found.append(PlacedLabel(label, box, _is_apart(panel, label, box, wide, high, size)))
+    return tuple(found)
+
+
+def _is_apart(panel: Panel, label: Label, box: Box, wide: float, high: float, size: Size) -> bool:
+    """Return whether a label is so far from what it is about that it needs a line to it."""
+    if label.where == "near":
+        at = _mm(panel, (label.x,), (label.y,), wide, high)[0]
+        apart = max(abs(box.x - at[0]) - box.width / 2, abs(box.y - at[1]) - box.height / 2)
+        return bool(apart > _free(panel, label, size) + size.factor)
+    if label.where == "along":
+        away = dots_along(_mm(panel, *label.path, wide, high), (wide, high)) - np.array([box.x, box.y])
+        return bool(np.hypot(*away.T).min(initial=math.inf) > box.height + size.factor)
+    return False
+
+
+def _wish(panel: Panel, label: Label, wide: float, high: float, size: Size) -> Wish:
+    box = width_mm(label.text, size.small_pt), height_mm(size.small_pt) * 0.86
+    at = _mm(panel, (label.x,), (label.y,), wide, high)[0]
+    if label.where == "along":
+        path = _mm(panel, *label.path, wide, high)
+        further = [
+            spot._replace(cost=spot.cost + _BESIDE)
+            for spot in around(float(at[0]), float(at[1]), box[0], box[1], 1.5 * size.factor)
+        ]
+        return Wish((*along(path, *box, 0.35 * size.factor, (wide, high)), *further), at=(float(at[0]), float(at[1])))
+    if label.where == "centre":
+        return Wish((Place(Box(at[0], at[1], *box)),), must=True)
+    if label.where == "end":
+        step = box[0] / 2 + 0.8 * size.factor
+        inside = min(max(at[0], box[0] / 2), wide - box[0] / 2)
+        return Wish(tuple(Place(Box(x, at[1], *box)) for x in (at[0] + step, at[0] - step, inside)), must=True)
+    return Wish(around(at[0], at[1], *box, _free(panel, label, size)), at=(float(at[0]), float(at[1])))
+
+
+def _free(panel: Panel, label: Label, size: Size) -> float:
+    """Return how far a label must stay from its point: the largest marker there, and a little."""
+    radius = 0.0
+    for mark in panel.marks:
+        if isinstance(mark, Points):
+            sizes = diameters_mm(mark, size)
+            radius = max([radius, *(d / 2 for x, y, d in zip(mark.x, mark.y, sizes) if (x, y) == (label.x, label.y))])
+    return radius + 0.5 * size.factor

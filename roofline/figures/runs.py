@@ -1,0 +1,216 @@
+"""Batch sizes, memory over the schedule, and predictions against measured runs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from roofline.figures.figure import Figure
+from roofline.figures.marks import Area, Axis, Floats, Key, Label, Line, Mark, Panel, Points, Rule
+from roofline.figures.words import Spot, heading, labels_for, log_limits, op_class, settings, short_name
+from roofline.units import significant, text
+
+
+class BatchPoint(NamedTuple):
+    """A model at one batch size."""
+
+    batch: int
+    time_s: float
+    energy_j: float | None
+    """Per run."""
+    balance: Floats
+    """Compute time over memory time of each layer: above 1 it is past its ridge. NaN where it has neither."""
+
+
+def batch_sweep(data: dict[str, Any], points: Sequence[BatchPoint]) -> Figure:
+    """Draw latency, throughput and energy per sample over the batch size, and where layers cross their ridge.
+
+    Args:
+        data: the analysis at one of the batch sizes; it gives the layers.
+        points: one per batch size, ascending; `balance` has one entry per layer of `data`.
+    """
+    batches = tuple(float(point.batch) for point in points)
+    x = Axis(
+        "Batch size",
+        "",
+        "log",
+        (batches[0] / 1.25, batches[-1] * 1.25 if len(batches) > 1 else batches[0] * 2),
+        ticks=batches,
+    )
+    rows: list[tuple[str, str, str, Floats]] = [
+        ("Latency", "s", "latency", tuple(point.time_s for point in points)),
+        ("Throughput", "1/s", "throughput", tuple(point.batch / point.time_s for point in points)),
+    ]
+    energies = [point.energy_j for point in points]
+    known = [energy / point.batch for energy, point in zip(energies, points) if energy is not None]
+    if len(known) == len(points):
+        rows.append(("Energy/sample", "J", "energy", tuple(known)))
+    panels = []
+    for title, unit, role, values in rows:
+        names = tuple(f"batch {b:g}: {_in_words(v, unit)}" for b, v in zip(batches, values))
+        shown = dict.fromkeys((0, len(values) - 1))
+        ends = [Label(batches[i], values[i], _in_words(values[i], unit), role) for i in shown]
+        y = Axis(title, unit, "linear", (0.0, 1.25 * max(values)))
+        panels.append(
+            Panel(x, y, (Line(batches, values, role, "", title), Points(batches, values, role, names=names), *ends))
+        )
+    panels.append(_crossings(data, points, x))
+    return Figure(
+        title=heading("Batch sizes", data),
+        subtitle=settings({**data, "batch": None}),
+        panels=tuple(panels),
+        notes=()
+        if len(known) == len(points)
+        else ("The energy is unknown: no coefficients for this device and precision.",),
+    )
+
+
+def _in_words(value: float, unit: str) -> str:
+    return f"{significant(value, 3)} /s" if unit == "1/s" else text(value, unit)
+
+
+def _crossings(data: dict[str, Any], points: Sequence[BatchPoint], x: Axis) -> Panel:
+    """Draw how far the layers that matter are from their ridge; those whose lines are one share a label."""
+    layers = data["layers"]
+    order = sorted(range(len(layers)), key=lambda i: -(layers[i]["roofline_time_s"] or 0))
+    lines: dict[tuple[float, ...], list[int]] = {}
+    for i in order:
+        values = tuple(point.balance[i] for point in points)
+        if all(math.isfinite(v) and v > 0 for v in values):
+            lines.setdefault(tuple(round(20 * math.log10(v)) for v in values), []).append(i)
+    ranked = sorted(lines.values(), key=lambda group: -sum(layers[i]["roofline_time_s"] or 0 for i in group))[:5]
+    batches = tuple(float(point.batch) for point in points)
+    marks: list[Mark] = [Rule("y", 1.0, "balance", "", "ridge")]
+    labels = [Label(batches[0], 1.0, "ridge", "balance", where="along", path=(x.limits, (1.0, 1.0)))]
+    everything = [1.0]
+    for group in ranked:
+        first = group[0]
+        values = tuple(point.balance[first] for point in points)
+        more = f" ×{len(group)}" if len(group) > 1 else ""
+        marks.append(Line(batches, values, "crossing", op_class(layers[first]), layers[first]["name"]))
+        past = next((k for k in range(1, len(values)) if (values[k] > 1) != (values[k - 1] > 1)), None)
+        if past is not None:
+            words = f"{layers[first]['name']}: crosses its ridge by batch {batches[past]:g}"
+            marks.append(Points((batches[past],), (values[past],), "crossing", op_class(layers[first]), names=(words,)))
+        labels.append(Label(batches[-1], values[-1], short_name(layers[first]) + more, "crossing", where="along",
+                            path=(batches, values)))  # fmt: skip
+        everything += values
+    return Panel(x, Axis("Compute/memory", "", "log", log_limits(everything, 1.5, 1.5)), (*marks, *labels))
+
+
+def memory_schedule(
+    data: dict[str, Any], live_bytes: Sequence[int], names: Sequence[str], weight_bytes: int, device_bytes: float | None
+) -> Figure:
+    """Draw the memory that is held while each layer runs: weights below, activations on top.
+
+    Where weights are most of it, a second panel holds the activations alone.
+
+    Args:
+        data: an analysis.
+        live_bytes: activations alive while each layer runs, in order.
+        names: what the layers are called.
+        weight_bytes: held throughout.
+        device_bytes: the device's memory, drawn where it is near and noted where it is not.
+    """
+    peak = max(range(len(live_bytes)), key=live_bytes.__getitem__)
+    top = weight_bytes + live_bytes[peak]
+    near = device_bytes if device_bytes is not None and device_bytes < 4 * top else None
+    panels = [_held("Held at once", live_bytes, names, weight_bytes, near)]
+    if weight_bytes > 3 * live_bytes[peak] > 0:
+        panels.append(_held("Activations", live_bytes, names, 0, None))
+    notes = ["Workspaces of a runtime's algorithms are not in it."]
+    if device_bytes is not None and near is None:
+        notes.insert(0, f"The device has {text(device_bytes, 'B')}; at most {top / device_bytes:.1%} of it is taken.")
+    return Figure(
+        title=heading("Memory", data),
+        subtitle=settings({**data, "basis": ""}, with_mode=False),
+        panels=tuple(panels),
+        key=(Key(f"weights {text(weight_bytes, 'B')}", "weights"),
+             Key(f"activations, at most {text(live_bytes[peak], 'B')}", "activations")),
+        notes=tuple(notes),
+    )  # fmt: skip
+
+
+def _held(title: str, live: Sequence[int], names: Sequence[str], weights: int, limit: float | None) -> Panel:
+    x = tuple(at for step in range(len(live)) for at in (step + 0.5, step + 1.5))
+    heights = tuple(float(weights + held) for held in live for _ in (0, 1))
+    base = (float(weights),) * len(x)
+    peak = max(range(len(live)), key=live.__getitem__)
+    top = float(weights + live[peak])
+    marks: list[Mark] = []
+    labels = [Label(peak + 1.0, top, f"peak {text(top, 'B')} at {names[peak]}", "peak")]
+    if weights:
+        marks.append(Area(x, (0.0,) * len(x), base, "weights", "", f"weights {text(weights, 'B')}"))
+    marks.append(Area(x, base, heights, "activations", "", "activations"))
+    if limit is not None:
+        words = f"device memory {text(limit, 'B')}"
+        marks.append(Rule("y", limit, "limit", "", words))
+        labels.append(Label(0.5, limit, words, "limit", where="along", path=((x[0], x[-1]), (limit, limit))))
+    marks.append(Points((peak + 1.0,), (top,), "peak", names=(f"{names[peak]}: {text(top, 'B')}",)))
+    return Panel(Axis("Layer, in order", "", "linear", (x[0], x[-1])),
+                 Axis(title, "B", "linear", (0.0, 1.25 * max(top, limit or 0.0))), (*marks, *labels))  # fmt: skip
+
+
+class Pair(NamedTuple):
+    """One measured time and what it was said to be."""
+
+    predicted_s: float
+    measured_s: float
+    label: str
+    group: str = ""
+    """What it is one of: a mode, a batch size."""
+
+
+SHARE_IN_BAND = 0.8
+
+
+def measured_against(
+    data: dict[str, Any], pairs: Sequence[Pair], band: float | None, basis: str, notes: Sequence[str] = ()
+) -> Figure:
+    """Draw predicted over measured times, the line where both are equal, and a band.
+
+    Args:
+        data: an analysis with a device.
+        pairs: measured and predicted times.
+        band: the prediction's error as a share, predicted/(1 + band) to predicted*(1 + band); None draws the band in
+            which the middle 80 % of the rows are.
+        basis: what the predicted times are, in words.
+        notes: what was left out.
+    """
+    x = log_limits((time for pair in pairs for time in (pair.predicted_s, pair.measured_s)), 1.5, 1.5)
+    ratio = np.array([pair.measured_s / pair.predicted_s for pair in pairs])
+    rest = (1 - SHARE_IN_BAND) / 2
+    low, high = (1 / (1 + band), 1 + band) if band is not None else np.quantile(ratio, (rest, 1 - rest)).tolist()
+    words = f"{SHARE_IN_BAND:.0%} of the rows: {significant(low, 3)} to {significant(high, 3)} times the {basis}"
+    if band is not None:
+        words = f"±{band:.0%}"
+    marks: list[Mark] = [
+        Area(x, tuple(low * v for v in x), tuple(high * v for v in x), "band", "", words),
+        Line(x, x, "diagonal", "", "equal"),
+    ]
+    groups = list(dict.fromkeys(pair.group for pair in pairs))
+    for number, group in enumerate(groups):
+        mine = [pair for pair in pairs if pair.group == group]
+        marks.append(Points(
+            tuple(pair.predicted_s for pair in mine), tuple(pair.measured_s for pair in mine), "measured", str(number),
+            names=tuple(f"{p.label}: {text(p.predicted_s, 's')} {basis}, {text(p.measured_s, 's')} measured"
+                        for p in mine),
+        ))  # fmt: skip
+    far = [Spot(pair.predicted_s, pair.measured_s, pair.label, abs(math.log(float(r) / float(np.median(ratio)))))
+           for pair, r in zip(pairs, ratio)]  # fmt: skip
+    worst = sorted(far, key=lambda spot: -spot.weight)[: 3 if len(pairs) > 10 else len(pairs)]
+    labels = [Label(x[1], x[1], "measured = " + basis, "diagonal", where="along", path=(x, x)),
+              *labels_for([spot._replace(weight=spot.weight + 1e-9) for spot in worst], "measured")]  # fmt: skip
+    error = float(np.mean(np.abs(1 / ratio - 1)))
+    return Figure(
+        title=heading("Measured against computed", data),
+        subtitle=settings({**data, "batch": None}, with_mode=False),
+        panels=(Panel(Axis(f"{basis.capitalize()} time", "s", "log", x), Axis("Measured time", "s", "log", x),
+                      (*marks, *labels)),),
+        key=(*(Key(group, "measured", str(i)) for i, group in enumerate(groups) if group), Key(words, "band")),
+        notes=(f"{len(pairs)} runs; the {basis} time is off by {error:.1%} on average, median measured/{basis} "
+               f"{significant(float(np.median(ratio)), 3)}.", *notes),
+    )  # fmt: skip
