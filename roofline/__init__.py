@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from roofline.plots.plot import plot
     from roofline.selection.answer import Selection
     from roofline.selection.select import select
+    from roofline.sweeping.sweep import sweep
     from roofline.symbolic import Symbolic, symbolic
 
 __version__ = "0.1.0"
@@ -57,6 +58,7 @@ _LAZY = {
     "symbolic": "roofline.symbolic",
     "Selection": "roofline.selection.answer",
     "select": "roofline.selection.select",
+    "sweep": "roofline.sweeping.sweep",
 }
 
 __all__ = [
@@ -85,6 +87,7 @@ __all__ = [
     "operator",
     "plot",
     "select",
+    "sweep",
     "symbolic",
 ]
 

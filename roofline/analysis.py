@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from roofline.choices import check_options, choose_target, loose, own_ops
-from roofline.counting import LayerCount, count_layers
+from roofline.counting import LayerCount
 from roofline.errors import UsageError
 from roofline.findings import Finding
 from roofline.graph.nodes import Graph
-from roofline.graph.read import read_graph
 from roofline.levels import Levels, two_levels
-from roofline.memory import Memory, peak_memory
+from roofline.memory import Memory
 from roofline.notes import findings_about
-from roofline.traffic import DEFAULT_TRAFFIC, layers_under, least_bytes
+from roofline.reader import ModelReader
+from roofline.traffic import DEFAULT_TRAFFIC
 from roofline.workload import Workload, build_workload, node_layers
 
 if TYPE_CHECKING:
@@ -165,7 +165,7 @@ def analyze(
 
     Args:
         model: a path, ``bytes`` or an ``onnx.ModelProto``; weights are never read. Or the `graph` of an earlier
-            analysis, read and bound already.
+            analysis, read and bound already; or a `ModelReader`, which asks one model several questions.
         device: id, alias or file of a device; None counts only.
         mode: power mode, such as ``"30W"`` or ``"30W,gpu_freq=816MHz"``; None is the default mode.
         bindings: sizes of the model's free dimensions, ``{"batch": 8}`` or ``{"input[0]": 8}``.
@@ -198,15 +198,15 @@ def analyze(
         raise UsageError(f"{rate_per_s:g} is not above 0", where="--rate", expected="a rate such as 30/s")
     target = choose_target(device, processor, runtime, precision)
     spec, chosen, policy, pipes, cache = target
-    own = own_ops(ops)
     if isinstance(model, Graph) and (bindings or shapes):
         raise UsageError("a graph has its sizes already", where="bindings", expected="a model, or no sizes")
-    graph, findings = (model, []) if isinstance(model, Graph) else read_graph(model, bindings, shapes, own.shapes)
+    reader = model if isinstance(model, ModelReader) else ModelReader(model, own_ops(ops))
+    graph, findings = reader.graph(bindings, shapes)
     _LOG.info("read %s: %d nodes, %d tensors", graph.path, len(graph.nodes), len(graph.tensors))
-    counts = count_layers(graph, policy, phase, own.rules)
+    counts = reader.counts(graph, policy, phase)
     _LOG.info("counted %d of %d nodes", sum(c.status == "counted" for c in counts), len(counts))
-    layer_counts = layers_under(traffic, graph, counts, policy)
-    memory = peak_memory(graph, counts, layer_counts, policy)
+    layer_counts = reader.layers(graph, counts, policy, phase, traffic)
+    memory = reader.memory(graph, counts, layer_counts, policy, phase, traffic)
     step = None
     if phase == "training" and traffic != "pagoda":
         from roofline.training.step import training_step
@@ -227,7 +227,7 @@ def analyze(
         both = two_levels(graph, counts, layer_counts, cache)
         layer_counts = both.layers
     workload = build_workload(layer_counts, traffic, pipes, cache)
-    least = least_bytes(graph, counts, policy)
+    least = reader.least_bytes(graph, counts, policy, phase)
     evaluation = used = None
     if spec is not None and chosen is not None:
         from roofline.devices.modes import find_mode

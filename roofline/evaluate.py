@@ -283,6 +283,21 @@ def _predicted_totals(task: Task, factors: Factors, modes: ModeSet) -> tuple[Arr
     return predict_totals(factors, *roofline_parts(task, modes), clocks_of(task, modes), moved)
 
 
+def limits_over_modes(task: Task, modes: ModeSet) -> list[str]:
+    """Return the class, compute or memory, that takes the larger share of the time in each mode.
+
+    As `Evaluation.limited_by`, a block of modes at a time; empty where a model takes no time.
+    """
+    work, found = task.workload, list[str]()
+    step = max(1, _CELLS_AT_ONCE // max(1, work.moved_byte.size))
+    for start in range(0, modes.size, step):
+        layers = _time(task, work, modes.part(start, start + step))
+        total = layers.time_s.sum(axis=1)
+        memory = np.where(layers.is_memory_bound, layers.time_s, 0.0).sum(axis=1)
+        found += [LIMITS[int(m > t - m)] if t > 0 else "" for m, t in zip(memory.tolist(), total.tolist(), strict=True)]
+    return found
+
+
 def _total_time(work: Workload, table: ModeTable) -> Array:
     return time_model.total_time(work.flop, work.moved_byte, table.peak_flop_per_s, table.bandwidth_byte_per_s)
 

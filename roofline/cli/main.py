@@ -16,6 +16,7 @@ from roofline.errors import RooflineError, one_line
 _COMMANDS = {
     "analyze": ("roofline.cli.analyze", "Count a model, and put it on the rooflines of a device."),
     "select": ("roofline.cli.select", "The power mode that costs least energy without losing latency."),
+    "sweep": ("roofline.cli.sweep", "Many models, devices, modes, batch sizes and precisions into one table."),
     "compare": ("roofline.cli.compare", "Two models, precisions, modes or devices side by side."),
     "report": ("roofline.cli.report", "One page about a model on a device, to read and try modes in."),
     "plot": ("roofline.cli.plot", "Draw rooflines, modes, layers: .png, .svg, .pdf or interactive .html."),

@@ -73,7 +73,8 @@ class Library:
     def _rule(self, node: RawNode) -> contrib_shapes.ShapeRule | None:
         key = node.domain, node.op_type
         rule = self._own.get(key) or contrib_shapes.RULES.get(key)
-        if rule is None and key not in contrib_shapes.TWINS and not _is_standard(node) and load_plugins():
+        if rule is None and key not in contrib_shapes.TWINS and not _is_standard(node):
+            load_plugins()
             rule = contrib_shapes.RULES.get(key)
         return rule
 

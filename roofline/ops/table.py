@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib import import_module
 from math import prod
+from threading import RLock
 from typing import Literal, NamedTuple, TypeAlias
 
 from roofline.errors import RooflineError
@@ -98,6 +99,8 @@ class RuleTable:
         self._parent, self._plugins = parent, plugins
         self._rules: dict[tuple[str, str], list[Rule]] = {}
         self._later = dict(later or {})
+        self._lock = RLock()
+        self._is_loading = False
 
     def register(
         self,
@@ -148,20 +151,27 @@ class RuleTable:
         Rules of rare operators and domains are loaded when something is looked for and not there yet.
         """
         rules = self._rules.get((domain, op_type), ())
-        if not rules and self._load(domain):
+        if not rules or self._is_loading:  # what another thread is loading may be there in part
+            self._load(domain)
             rules = self._rules.get((domain, op_type), ())
-        if not rules and self._plugins and load_plugins():
+        if not rules and self._plugins:
+            load_plugins()
             rules = self._rules.get((domain, op_type), ())
         fitting = [rule for rule in rules if opset == 0 or rule.since <= opset]
         if not fitting and self._parent is not None:
             return self._parent.find(domain, op_type, opset)
         return fitting[-1] if fitting else None
 
-    def _load(self, domain: str) -> bool:
-        modules = self._later.pop(domain, ())
-        for module in modules:
-            import_module(module)
-        return bool(modules)
+    def _load(self, domain: str) -> None:
+        """Load the rules of a domain, once; a thread that comes while another one is at it waits."""
+        with self._lock:
+            modules = self._later.pop(domain, ())
+            before, self._is_loading = self._is_loading, True
+            try:
+                for module in modules:
+                    import_module(module)
+            finally:
+                self._is_loading = before
 
     def __iter__(self) -> Iterator[Rule]:
         for domain in list(self._later):

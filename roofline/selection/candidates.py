@@ -49,15 +49,21 @@ def candidates(task: Task, grid: str, clocks: str = "locked") -> Candidates:
         return Candidates(mode_set(device, named), np.arange(len(named)), len(named), unseen)
     if grid in GRIDS:
         return _grid(device, named, seen, unseen, with_masks=grid == "full+tpc")
+    listed = listed_modes(device, grid, clocks)
+    place = {mode.name: i for i, mode in enumerate(named)}
+    return Candidates(
+        mode_set(device, listed), np.array([place.get(m.name, -1) for m in listed], np.intp), len(listed), unseen
+    )
+
+
+def listed_modes(device: DeviceSpec, grid: str, clocks: str = "locked") -> list[PowerMode]:
+    """Return the modes that a file lists; raises as `candidates` does."""
     if not Path(grid).is_file():
         raise UsageError(f"no grid {grid!r}", where="--grid", expected=f"{', '.join(GRIDS)}, or a file of modes")
     listed = [find_mode(device, line, clocks, where=f"{grid}:{number}") for number, line in _lines(Path(grid))]
     if not listed:
         raise DeviceError("no mode in it", where=grid, expected="one mode per line, such as 30W,gpu_freq=816MHz")
-    place = {mode.name: i for i, mode in enumerate(named)}
-    return Candidates(
-        mode_set(device, listed), np.array([place.get(m.name, -1) for m in listed], np.intp), len(listed), unseen
-    )
+    return listed
 
 
 def seen_knobs(task: Task) -> frozenset[str]:

@@ -65,6 +65,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
         {
             "calibration",
             "levels",
+            "reader",
             "training",
             "memory",
             "traffic",
@@ -82,6 +83,15 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
             "workload",
         },
         {"pandas"},
+    ),
+    "reader": ({"counting", "findings", "graph", "memory", "ops", "precision", "traffic"}, set()),
+    "sweeping": (
+        {
+            *("", "analysis", "choices", "devices", "errors", "evaluate", "export.as_csv", "files", "findings"),
+            *("graph.bind", "graph.load", "ops", "plugins", "reader", "selection.candidates", "strict_yaml"),
+            "workload",
+        },
+        {"distributed", "numpy", "onnx", "pyarrow"},
     ),
     "selection": (
         {"analysis", "devices", "errors", "evaluate", "export", "findings", "graph.bind", "model", "units"},
@@ -122,6 +132,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
             "calibration",
             "model.predicted",
             "selection",
+            "sweeping.summary",
             "symbolic",
             "validation",
             "analysis",
@@ -157,7 +168,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "cli": (
         {
             *("", "bench", "budget", "calibration", "comparison", "figures", "formulas", "plots", "selection"),
-            *("symbolic", "analysis", "choices", "report", "validation"),
+            *("symbolic", "analysis", "choices", "report", "sweeping", "validation"),
             *("devices", "errors", "export", "files", "measured", "units"),
         },
         {"click", "rich"},
@@ -173,6 +184,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
                 "own_ops",
                 "plots",
                 "selection",
+                "sweeping",
                 "symbolic",
                 "analysis",
                 "devices",
@@ -230,11 +242,11 @@ def loaded_by(code: str) -> set[str]:
     return set(result.stdout.splitlines()[-1].split())
 
 
-HEAVY = {"onnx", "onnxruntime", "sympy", "pint", "matplotlib", "plotly", "scipy", "onnx_ir"}
+HEAVY = {"onnx", "onnxruntime", "sympy", "pint", "matplotlib", "plotly", "scipy", "onnx_ir", "distributed", "pyarrow"}
 
 
 def test_help_loads_nothing_heavy() -> None:
-    commands = ("analyze", "devices", "import", "measure", "plot", "report", "select")
+    commands = ("analyze", "devices", "import", "measure", "plot", "report", "select", "sweep")
     for arguments in (["--help"], ["--version"], *([name, "--help"] for name in commands)):
         code = f"from roofline.cli.main import main; assert main({arguments!r}) == 0"
         assert not loaded_by(code) & HEAVY, arguments

@@ -166,7 +166,7 @@ def test_unexpected_errors_are_one_line_too(
     def broken(*args: Any, **kwargs: Any) -> None:
         raise ZeroDivisionError("a bug\nof ours")
 
-    monkeypatch.setattr("roofline.analysis.read_graph", broken)
+    monkeypatch.setattr("roofline.reader.read_graph", broken)
     code, _, err = run(capsys, "analyze", RESNET)
     assert code == 1 and err.count("\n") == 1 and "unexpected ZeroDivisionError" in err and "report it" in err
     code, _, err = run(capsys, "analyze", RESNET, "--debug")

@@ -1,0 +1,1 @@
+"""Models x devices x power modes x batch sizes x precisions, streamed to a file."""

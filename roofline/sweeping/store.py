@@ -1,0 +1,169 @@
+"""Finished parts on disk: those of a sweep that was cut off, and a cache of results that sweeps share."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import re
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any
+
+from roofline.errors import RooflineError
+from roofline.files import write_whole
+from roofline.sweeping.part import SCHEMA, Part
+from roofline.sweeping.plan import Plan
+
+_PART = re.compile(r"[0-9a-f]{64}\.json")
+_MANIFEST = "manifest.json"
+
+
+class Store:
+    """Parts by key in a folder, each written whole or not at all: any number of processes may share it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise RooflineError(f"cannot be made: {error.strerror}", where=str(folder)) from None
+
+    def load(self, key: str) -> Part | None:
+        """Return a part, or None where there is none that can be read."""
+        try:
+            data = json.loads((self.folder / f"{key}.json").read_text(encoding="utf-8"))
+            return Part(*(data[name] for name in Part._fields)) if data["schema"] == SCHEMA else None
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def save(self, key: str, part: Part) -> None:
+        """Keep a part."""
+        text = json.dumps({"schema": SCHEMA, **part._asdict()}, allow_nan=False)
+        write_whole(text, self.folder / f"{key}.json")
+
+
+class Cache:
+    """Results of models by content, plan and version, for any sweep. Failures are not kept: they may pass."""
+
+    def __init__(self, folder: Path, plan: Plan) -> None:
+        self._store, self._plan = Store(folder), plan.key
+
+    def load(self, sha256: str) -> Part | None:
+        """Return the part of a model of this content, or None."""
+        return self._store.load(_key(self._plan, sha256))
+
+    def save(self, part: Part) -> None:
+        """Keep a part that is good throughout."""
+        if part.sha256 is not None and not part.errors:
+            self._store.save(_key(self._plan, part.sha256), part)
+
+
+class Unfinished:
+    """The side folder of a sweep: ``OUT.parts``. Only one process at a time may have it.
+
+    It holds the finished parts, a manifest that says of what, and the output while it is written. A part's name
+    is made of the model's name and content, the plan and the version: what has changed is done again.
+    """
+
+    def __init__(self, output: Path, plan: Plan, *, resume: bool) -> None:
+        self.folder = output.parent / f"{output.name}.parts"
+        self._plan = plan.key
+        fresh = not self.folder.exists()
+        if not fresh and not (self.folder / _MANIFEST).is_file() and any(self.folder.iterdir()):
+            hint = "move it away, or choose another -o"
+            raise RooflineError("this folder was not made by a sweep", where=str(self.folder), hint=hint)
+        self._store = Store(self.folder)
+        self._lock = self._locked()
+        if not resume:
+            self._empty()
+        self._drop_leftovers()
+        write_whole(_manifest(plan), self.folder / _MANIFEST)
+        self.has_parts = self._any_parts()
+
+    def _locked(self) -> IO[str]:
+        lock = (self.folder / "lock").open("w")
+        try:
+            import fcntl
+        except ImportError:  # Windows: nobody is kept out
+            return lock
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            lock.close()
+            raise RooflineError("another sweep is writing this file", where=str(self.folder)) from None
+        return lock
+
+    def path(self, name: str) -> Path:
+        """Return where a file may be made that is part of nothing yet."""
+        return self.folder / f".making.{name}"
+
+    def key(self, name: str, sha256: str | None) -> str:
+        """Return the key of a model's part."""
+        return _key(self._plan, sha256, name)
+
+    def load(self, key: str) -> Part | None:
+        """Return a finished part, or None."""
+        return self._store.load(key)
+
+    def save(self, key: str, part: Part) -> None:
+        """Keep a finished part."""
+        self._store.save(key, part)
+
+    def close(self) -> None:
+        """Let others have the folder; the parts stay."""
+        self._lock.close()
+
+    def remove(self) -> None:
+        """Remove the folder: the sweep is complete."""
+        self._empty()
+        self._drop_leftovers()
+        for name in (_MANIFEST, "lock"):
+            (self.folder / name).unlink(missing_ok=True)
+        self.close()
+        with contextlib.suppress(OSError):  # something of the user's is in it
+            self.folder.rmdir()
+
+    def _any_parts(self) -> bool:
+        return any(_PART.fullmatch(path.name) for path in self.folder.iterdir())
+
+    def _empty(self) -> None:
+        for path in self.folder.iterdir():
+            if _PART.fullmatch(path.name):
+                path.unlink()
+
+    def _drop_leftovers(self) -> None:
+        for path in self.folder.iterdir():
+            if path.name.startswith("."):  # what was being written when a sweep was cut off
+                path.unlink()
+
+    def __enter__(self) -> Unfinished:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is not None and not self._lock.closed:
+            self._drop_leftovers()
+            if not self._any_parts():
+                self.remove()
+        self.close()
+
+
+def _key(*values: Any) -> str:
+    return hashlib.sha256(json.dumps(values).encode()).hexdigest()
+
+
+def _manifest(plan: Plan) -> str:
+    said = {
+        "schema": "roofline.sweep-parts/1",
+        "note": "parts of a sweep that is not finished; the same command goes on from here",
+        "version": plan.version,
+        "plan": plan.key,
+        "devices": [entry["where"] for entry in plan.devices],
+        "grid": plan.grid,
+        "batches": plan.batches,
+        "precisions": plan.precisions,
+        "traffics": plan.traffics,
+    }
+    return json.dumps(said, indent=1)

@@ -1,0 +1,97 @@
+"""``roofline sweep``: what it says, and with which exit code."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from roofline.cli import sweep_progress
+from roofline.cli.main import main
+from roofline.cli.sweep_progress import SweepProgress
+
+
+def test_failures_are_listed_and_do_not_stop_it(
+    models: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "o.csv"
+    arguments = ["sweep", *models, "--device", "orin-agx,t4", "--batch", "1,2", "-o", str(output), "--jobs", "1"]
+    assert main(arguments) == 0
+    said = capsys.readouterr()
+    first = said.out.splitlines()[0]
+    rows = sum("bad.onnx" not in line for line in output.read_text().splitlines()[1:])
+    counts = f"13 models on 2 devices; {rows} rows in {output}; 1 model failed; 1 row of errors"
+    assert first == f"{counts}; ROOFLINE ONLY, not calibrated"
+    assert "bad.onnx" in said.out and said.err == ""
+    assert main([*arguments, "-q"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 1
+
+
+def test_summary_as_json(models: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["--device", "orin-agx", "-o", str(tmp_path / "o.csv"), "--jobs", "1", "--format", "json"]
+    assert main(["sweep", *models, *arguments]) == 0
+    data = json.loads(capsys.readouterr().out)
+    assert data["schema"] == "roofline.sweep/1"
+    assert (data["models"], data["computed"], [f["model"] for f in data["failures"]]) == (13, 13, [models[5]])
+
+
+def test_all_failed_is_exit_code_1(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    output = tmp_path / "o.csv"
+    assert main(["sweep", "a.onnx", "b.onnx", "--device", "orin-agx", "-o", str(output), "--jobs", "1"]) == 1
+    said = capsys.readouterr()
+    assert "not one model could be evaluated" in said.err and len(said.err.splitlines()) == 1
+    assert output.read_text().count("no such file") == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["m.onnx", "--device", "orin-agx"], 2),
+        (["--device", "orin-agx", "-o", "o.csv"], 2),
+        (["m.onnx", "-o", "o.csv"], 2),
+        (["m.onnx", "--device", "orin-agx", "-o", "o.xls"], 2),
+        (["m.onnx", "--device", "orin-agx", "-o", "o.csv", "--batch", "0"], 2),
+        (["m.onnx", "--device", "orin-agx", "-o", "o.csv", "--precision", "fp12"], 2),
+        (["m.onnx", "--device", "no-such", "-o", "o.csv"], 1),
+        (["m.onnx", "--device", "orin-agx", "-o", "missing/o.csv"], 1),
+    ],
+)
+def test_wrong_usage(
+    arguments: list[str], code: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["sweep", *arguments]) == code
+    assert len(capsys.readouterr().err.splitlines()) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_bar_on_a_terminal_after_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = Terminal()
+    monkeypatch.setattr(sys, "stderr", stream)
+    with SweepProgress() as progress:
+        progress.update(1, 10, 0)
+    assert stream.getvalue() == ""
+    monkeypatch.setattr(sweep_progress, "_DELAY_S", 0.0)
+    with pytest.raises(KeyboardInterrupt), SweepProgress() as progress:
+        progress.update(4, 10, 1)
+        raise KeyboardInterrupt
+    shown = stream.getvalue()
+    assert "4/10" in shown and "1 with errors" in shown
+    assert shown.endswith("4 of 10 models are kept: the same command goes on from there\n")
+
+
+def test_elsewhere_no_bar(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", stream)
+    monkeypatch.setattr(sweep_progress, "_DELAY_S", 0.0)
+    with SweepProgress() as progress:
+        progress.update(4, 10, 1)
+    assert stream.getvalue() == ""
