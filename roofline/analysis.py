@@ -232,7 +232,8 @@ def analyze(
     if spec is not None and chosen is not None:
         from roofline.devices.modes import find_mode
         from roofline.devices.tables import choose_energy_set
-        from roofline.evaluate import Task, evaluate
+        from roofline.evaluate import evaluate
+        from roofline.task import Task
 
         energy = choose_energy_set(spec, chosen.name, _contraction_precisions(counts), clocks)
         modes = (find_mode(spec, mode, clocks), *(named.under(clocks) for named in spec.modes))

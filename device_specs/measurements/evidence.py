@@ -13,11 +13,11 @@ import roofline
 from roofline.devices.mode_set import ModeSet, mode_set
 from roofline.devices.modes import find_mode
 from roofline.devices.spec import PowerMode
-from roofline.evaluate import Task
 from roofline.measured.against import against_device
 from roofline.measured.record import Measurement
 from roofline.measured.table import read_table
 from roofline.strict_yaml import load_file
+from roofline.task import Task
 
 HERE = Path(__file__).parent
 Array = NDArray[np.float64]

@@ -22,8 +22,8 @@ from roofline.calibration.apply import factors_of
 from roofline.calibration.calibrate import calibrate, power_fit, time_fit
 from roofline.calibration.file import as_yaml
 from roofline.calibration.suggest import suggest_modes
-from roofline.evaluate import clocks_of, roofline_parts
 from roofline.model.predicted import power_terms, total_times
+from roofline.task import clocks_of, roofline_parts
 
 HERE = Path(__file__).parent
 TARGET = HERE.parent / "calibrations"

@@ -26,10 +26,10 @@ from roofline.calibration.record import (
 from roofline.devices.mode_set import ModeSet, mode_set
 from roofline.devices.spec import PowerMode
 from roofline.errors import MeasurementError
-from roofline.evaluate import Task, clocks_of, roofline_parts
 from roofline.measured.against import Placed, against_device
 from roofline.measured.record import Measurement
 from roofline.model.predicted import power_terms
+from roofline.task import Task, clocks_of, roofline_parts
 
 Array = NDArray[np.float64]
 LEAST_MODES = 4

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from roofline.devices.mode_set import ModeSet
 from roofline.devices.spec import DeviceSpec
-from roofline.evaluate import Task, roofline_parts
+from roofline.task import Task, roofline_parts
 
 Array = NDArray[np.float64]
 

@@ -8,8 +8,8 @@ import numpy as np
 
 from roofline.devices.mode_set import ModeSet, mode_set
 from roofline.errors import DeviceError
-from roofline.evaluate import totals_over_modes
 from roofline.figures.modes import ClockMap, Spot
+from roofline.mode_totals import totals_over_modes
 from roofline.plots.ceilings import evaluation_of
 
 if TYPE_CHECKING:

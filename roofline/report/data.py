@@ -14,9 +14,9 @@ from roofline import __version__
 from roofline.analysis import Analysis
 from roofline.devices.spec import DeviceSpec, EnergySet, PowerMode
 from roofline.devices.tables import find_idle_model
-from roofline.evaluate import Task
 from roofline.export.as_table import coverage_line, operators
 from roofline.selection.candidates import seen_knobs
+from roofline.task import Task
 from roofline.workload import Workload
 
 SCHEMA = "roofline.report/1"

@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 
 from roofline.devices.mode_set import ModeSet, mode_set
 from roofline.devices.spec import PowerMode
-from roofline.evaluate import Task, Totals, average_power, distinct_modes, totals_over_modes
+from roofline.mode_totals import Totals, average_power, distinct_modes, totals_over_modes
 from roofline.selection.answer import Choice
 from roofline.selection.candidates import Candidates, as_mode, needs_reboot
 from roofline.selection.search import Field, time_upper
+from roofline.task import Task
 
 Array = NDArray[np.float64]
 

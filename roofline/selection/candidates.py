@@ -14,7 +14,7 @@ from roofline.devices.mode_set import ModeSet, mode_set
 from roofline.devices.modes import find_mode, show_knob
 from roofline.devices.spec import DeviceSpec, PowerMode
 from roofline.errors import DeviceError, UsageError
-from roofline.evaluate import Task
+from roofline.task import Task
 
 GRIDS = ("named", "full", "full+tpc")
 _LARGEST_LIST = 1_000_000

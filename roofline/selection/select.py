@@ -17,7 +17,7 @@ from roofline.devices.modes import find_mode
 from roofline.devices.spec import DeviceSpec, PowerMode
 from roofline.devices.tables import mode_table
 from roofline.errors import DeviceError, UsageError
-from roofline.evaluate import Task, evaluate
+from roofline.evaluate import evaluate
 from roofline.graph.bind import is_batch_name
 from roofline.selection import search
 from roofline.selection.answer import AtSlack, Choice, Selection
@@ -25,6 +25,7 @@ from roofline.selection.board import Board
 from roofline.selection.candidates import candidates, host_speed
 from roofline.selection.notes import findings_about, infeasible
 from roofline.selection.search import Limits
+from roofline.task import Task
 
 DEFAULT_SLACK = 0.01
 """No latency loss beyond measurement noise."""

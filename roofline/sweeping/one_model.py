@@ -16,15 +16,16 @@ from roofline.choices import own_ops
 from roofline.devices.modes import show_knob
 from roofline.devices.spec import DeviceSpec
 from roofline.errors import BindingError, RooflineError, one_line
-from roofline.evaluate import Task, Totals, distinct_modes, limits_over_modes, totals_over_modes
 from roofline.graph.bind import Bindings, bind_inputs, is_batch_name
 from roofline.graph.load import load_proto
+from roofline.mode_totals import Totals, distinct_modes, limits_over_modes, totals_over_modes
 from roofline.ops.table import OwnOps
 from roofline.reader import ModelReader
 from roofline.selection.candidates import Candidates, as_mode, candidates
 from roofline.sweeping.part import LARGEST, Part, error_block, failed_part
 from roofline.sweeping.plan import Plan, device_of, plan_of, sha256_of
 from roofline.sweeping.version import code_version
+from roofline.task import Task
 from roofline.workload import read_with_cache
 
 _SAID = frozenset({"energy-unknown", "energy-flop-unknown", "rate-unknown"})

@@ -20,7 +20,8 @@ import numpy as np
 
 from roofline.devices.load import load_device
 from roofline.devices.mode_set import ModeSet
-from roofline.evaluate import Task, distinct_modes, totals_over_modes
+from roofline.mode_totals import distinct_modes, totals_over_modes
+from roofline.task import Task
 from roofline.workload import Workload
 
 LAYERS, RUNS = 500, 5

@@ -20,7 +20,7 @@ from scipy.stats import kendalltau
 sys.path.insert(0, str(Path(__file__).parents[2] / "device_specs" / "measurements"))
 from evidence import series
 
-from roofline.evaluate import totals_over_modes
+from roofline.mode_totals import totals_over_modes
 
 SLACK = 0.01
 

@@ -16,9 +16,10 @@ import numpy as np
 import roofline
 from roofline.devices.mode_set import mode_set
 from roofline.devices.tables import energy_table, mode_table
-from roofline.evaluate import Task, distinct_modes, totals_over_modes
+from roofline.mode_totals import distinct_modes, totals_over_modes
 from roofline.model.roofline import energy_ridge, time_balance
 from roofline.selection.candidates import candidates
+from roofline.task import Task
 from roofline.workload import Workload
 
 MODELS = Path(__file__).parents[1] / "data" / "models"

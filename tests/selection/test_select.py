@@ -16,7 +16,7 @@ import roofline
 from roofline.devices.mode_set import mode_set
 from roofline.devices.modes import find_mode
 from roofline.errors import DeviceError, UsageError
-from roofline.evaluate import distinct_modes, totals_over_modes
+from roofline.mode_totals import distinct_modes, totals_over_modes
 from roofline.selection.candidates import candidates
 
 GPU = [306e6, 408e6, 510e6, 612e6, 714e6, 816e6, 918e6, 1020e6, 1122e6, 1224e6, 1300.5e6]
