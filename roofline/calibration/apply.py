@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from roofline.calibration.classes import layer_class
 from roofline.calibration.file import load_named, read_calibration
 from roofline.calibration.record import ANY_CLASS, COUNTING_VERSION, Calibration, ClassFactors, Work
 from roofline.counting import LayerCount
@@ -122,7 +123,7 @@ def factors_of(calibration: Calibration, layers: Sequence[LayerCount]) -> Factor
 
 def _class_factors(calibration: Calibration, layer: LayerCount) -> ClassFactors:
     classes = calibration.time.classes
-    found = classes.get(layer.op_class) or classes.get(ANY_CLASS)
+    found = classes.get(layer_class(layer)) or classes.get(layer.op_class) or classes.get(ANY_CLASS)
     if found is None:
         raise SpecError(
             f"no factors for layers of class {layer.op_class or 'unknown'}", where=f"{calibration.path}: time.classes"

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from roofline.cli.measured_options import measured_options
-from roofline.cli.options import device_options, merged, model_options
+from roofline.cli.options import device_options, merged, models_options
 
 if TYPE_CHECKING:
     from roofline.analysis import Analysis
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @click.command("calibrate")
-@model_options
+@models_options
 @device_options
 @measured_options
 @click.option(
@@ -28,18 +29,23 @@ if TYPE_CHECKING:
 @click.option("-v", "--verbose", count=True, help="Log what is done, to stderr.")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 def command(
-    model: str, bind: tuple[Any, ...], shapes: tuple[Any, ...], strict: bool, mode: str | None,
+    models: tuple[str, ...], bind: tuple[Any, ...], shapes: tuple[Any, ...], strict: bool, mode: str | None,
     measured: str | None, workloads: tuple[str, ...], only: tuple[str, ...], suggest: int | None, grid: str,
     emit: str | None, output: str | None, quiet: bool, verbose: int, debug: bool, calibration: str, **options: Any,
 ) -> int:  # fmt: skip
-    """Fit MODEL's time and power across power modes to runs measured in a few of them, best five.
+    """Fit predictions to measured runs.
+
+    One MODEL: its time and power across power modes, from runs in a few of them, best five. Five MODELS or more, timed
+    layer by layer: factors per class of layers, which hold for other models too.
 
     \b
     roofline calibrate resnet50.onnx --device orin-agx --runtime tensorrt --suggest 5 --emit script > measure.sh
     roofline calibrate resnet50.onnx --device orin-agx --runtime tensorrt --measured runs.csv -o resnet50.yaml
     roofline select resnet50.onnx --device orin-agx --runtime tensorrt --calibration resnet50.yaml --grid full
+    roofline calibrate *.onnx --device host.yaml --processor cpu --runtime ort-cpu --measured runs.csv -o mine.yaml
     """
     from roofline.analysis import analyze
+    from roofline.calibration.across import calibrate_across
     from roofline.calibration.calibrate import calibrate
     from roofline.calibration.file import as_yaml
     from roofline.cli.measured_options import names_of, read_rows
@@ -54,19 +60,28 @@ def command(
     if emit is not None and suggest is None:
         raise click.UsageError("--emit goes with --suggest")
     rows = read_rows(measured, only) if measured is not None else []
-    analysis = analyze(model, bindings=merged(bind), shapes=merged(shapes), calibration="none", **options)
+    names = names_of(models, workloads, rows) if rows else {models[0]: models[0]}
+    analyses = {
+        name: analyze(model, bindings=merged(bind), shapes=merged(shapes), calibration="none", **options)
+        for name, model in names.items()
+    }
+    analysis = next(iter(analyses.values()))
     if analysis.device is None:
         raise UsageError("a calibration is for a device", expected="--device as well")
     if suggest is not None:
-        _suggest(analysis, suggest, grid, emit, output, model)
+        _suggest(analysis, suggest, grid, emit, output, models[0])
         return 0
-    names = names_of((model,), workloads, rows)
-    found = calibrate(analysis, [row for row in rows if row.workload in names], measured or "")
+    left_out: Mapping[str, float] = {}
+    if len(models) > 1:
+        found, left_out = calibrate_across(analyses, rows, measured or "")
+    else:
+        found = calibrate(analysis, [row for row in rows if row.workload in names], measured or "")
     write(as_yaml(found), output)
     if not quiet and output not in (None, "-"):
         from roofline.export.as_calibration import blocks
 
-        write_blocks(blocks(found, output or ""), "table", None)
+        whole = {row.workload: row.time_s for row in rows if not row.layer}
+        write_blocks(blocks(found, output or "", {n: (whole[n] or 0.0, t) for n, t in left_out.items()}), "table", None)
     return 0
 
 

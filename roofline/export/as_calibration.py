@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 
 from roofline.analysis import Analysis
 from roofline.calibration.record import Calibration
@@ -13,8 +14,16 @@ from roofline.model.predicted import POWER_TERMS
 from roofline.units import significant, text
 
 
-def blocks(found: Calibration, path: str) -> Iterator[str | Table]:
-    """Yield what was fitted, and how far runs that were left out are off."""
+def blocks(
+    found: Calibration, path: str, left_out: Mapping[str, tuple[float, float]] = MappingProxyType({})
+) -> Iterator[str | Table]:
+    """Yield what was fitted, and how far runs that were left out are off.
+
+    Args:
+        found: the calibration.
+        path: where it was written.
+        left_out: workload -> (measured, predicted by a fit to all the others), in s.
+    """
     band = found.time.band
     yield (
         f"{found.name}: {len(found.runs)} runs; a run left out of the fit is off by {found.time.error:.1%}, and in "
@@ -35,6 +44,16 @@ def blocks(found: Calibration, path: str) -> Iterator[str | Table]:
             rows.append([f"power: {name}", text(term.value, unit), "", term.standing])
         yield f"power: a run left out is off by {found.power.error:.1%}"
     yield Table(title="Coefficients", columns=("what", "value", "", "standing"), rows=rows, right=frozenset({"value"}))
+    if left_out:
+        yield Table(
+            title="Each model, predicted from all the others",
+            columns=("model", "measured", "predicted", "error"),
+            rows=[
+                [name, text(time, "s"), text(predicted, "s"), f"{predicted / time - 1:+.1%}"]
+                for name, (time, predicted) in left_out.items()
+            ],
+            right=frozenset({"measured", "predicted", "error"}),
+        )
     yield f"use it: --calibration {path}"
 
 

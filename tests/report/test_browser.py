@@ -154,18 +154,18 @@ def test_row_and_point_show_each_other(opened: Opened) -> None:
     row.hover()
     number = row.get_attribute("data-i")
     name = opened.column(1)[2]
-    assert opened.page.locator("#chart .ring circle").count() == 1
+    sync_api.expect(opened.page.locator("#chart .ring circle")).to_have_count(1)
     assert opened.text("#tip strong") == name
     opened.page.locator(f"#chart circle[data-i='{number}']").focus()
     opened.page.keyboard.press("ArrowRight")
     marked = opened.page.locator("#layer-table tr.marked")
-    assert marked.count() == 1
+    sync_api.expect(marked).to_have_count(1)  # waits: the mark comes with the next frame
     assert marked.get_attribute("data-i") != number
     assert opened.text("#tip strong") == marked.locator("th").text_content()
     opened.page.keyboard.press("Enter")
     assert opened.text("#detail h3") == opened.text("#tip strong")
     opened.page.keyboard.press("Escape")
-    assert opened.page.locator("#layer-table tr.marked").count() == 0
+    sync_api.expect(marked).to_have_count(0)
 
 
 def test_what_is_shown_can_be_saved(opened: Opened) -> None:
