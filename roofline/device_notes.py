@@ -50,6 +50,16 @@ def _rate(analysis: Analysis, rate_per_s: float) -> Iterator[Finding]:
             message=f"its roofline time of {text(time, 's')} is over the {text(period, 's')} there are for each run; "
             "its bound is not",
         )
+    if bound <= period and np.isnan(evaluation.power_at_rate(rate_per_s, samples)[0]) and evaluation.task.has_energy:
+        spent = float(evaluation.energy_time_s[0])
+        reason = "the idle power at this boundary is missing"
+        if max(spent, time) > period:
+            reason = f"the energies are of a run of {text(spent, 's')}, longer than the {text(period, 's')} there are"
+        yield Finding(
+            code="average-power-unknown",
+            where=f"{name}: {significant(rate_per_s)}/s",
+            message=f"no average power: {reason}",
+        )
 
 
 def _precision(analysis: Analysis) -> Iterator[Finding]:

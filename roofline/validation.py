@@ -140,6 +140,18 @@ def validate(analyses: Mapping[str, Analysis], rows: Iterable[Measurement], wher
     left = sorted({row.workload for row in rows} - set(analyses))
     if left:
         findings.append(Finding("rows-of-other-models", where, f"left out: {', '.join(left)}"))
+    for name, analysis in analyses.items():
+        used_runs = set(analysis.calibration.runs) if analysis.calibration is not None else set()
+        seen = sum(1 for p in runs if p.workload == name and (p.mode in used_runs or name in used_runs))
+        if seen and analysis.calibration is not None:
+            findings.append(
+                Finding(
+                    code="in-sample",
+                    where=f"{name}: {seen} runs",
+                    message="the calibration was fitted to runs in these modes: their errors flatter it; runs left out "
+                    f"of the fit one by one were off by {analysis.calibration.time.error:.1%}",
+                )
+            )
     used = [a.calibration.name for a in analyses.values() if a.calibration is not None]
     return Validation(
         runs=tuple(runs), layers=tuple(layers), basis="prediction" if len(used) == len(analyses) else "roofline",

@@ -102,4 +102,4 @@ def _suggest(analysis: Analysis, count: int, grid: str, emit: str | None, output
     if emit is not None:
         write(measuring_script(task.device, modes, model, analysis.precision), output)
         return
-    write_blocks(suggestion(analysis, modes), "table", output)
+    write_blocks(suggestion(analysis, modes, count), "table", output)

@@ -57,12 +57,13 @@ def blocks(
     yield f"use it: --calibration {path}"
 
 
-def suggestion(analysis: Analysis, modes: Sequence[PowerMode]) -> Iterator[str | Table]:
+def suggestion(analysis: Analysis, modes: Sequence[PowerMode], asked: int) -> Iterator[str | Table]:
     """Yield the modes that are most worth measuring, in the order of their worth."""
     assert analysis.device is not None
     yield (
         f"Measure {len(modes)} modes of {analysis.device.name}: they spread over the compute and memory times of "
         "this model, and no measured time decided which."
+        + (f" No more than these can be told apart; {asked} were asked for." if len(modes) < asked else "")
     )
     yield Table(
         title="Modes to measure",

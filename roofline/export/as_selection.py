@@ -56,6 +56,7 @@ def selection_dict(answer: Selection) -> dict[str, Any]:
         "margin": _known(answer.margin),
         "binding_constraint": " and ".join(answer.binding) or "none",
         "equals": list(answer.equals),
+        "not_excluded": list(answer.loosened),
         "why": list(reasons(answer)),
         "flips": [{"layer": name, "before": before, "after": after} for name, before, after in answer.flips],
         "candidates": answer.candidates,

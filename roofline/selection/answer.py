@@ -69,6 +69,8 @@ class Selection:
     choice: Choice | None
     """None where no mode is feasible; `reason` says why."""
     reason: str
+    loosened: tuple[str, ...]
+    """Limits on time that no mode's roofline meets, but some mode's bound does: not excluded."""
     current: PowerMode
     """The mode the device is in."""
     default: Choice

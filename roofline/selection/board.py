@@ -16,6 +16,7 @@ from roofline.selection.search import Field, time_upper
 from roofline.task import Task
 
 Array = NDArray[np.float64]
+_EQUALS = 6
 
 
 class Board:
@@ -63,17 +64,22 @@ class Board:
             samples=np.full(modes.size, samples),
             is_power_limited=task.is_power_limited(totals.power_w),
             average_power_w=average,
+            energy_time_s=totals.energy_time_s,
             preference=self._preference(task, modes),
         )
 
     def _preference(self, task: Task, modes: ModeSet) -> Array:
-        """Of modes that the model cannot tell apart: the default one, then the one that gives the host most."""
+        """Of modes with the same time and energy: the default one, another named one, most units, most CPU."""
         default = next(i for i, mode in enumerate(task.device.modes) if mode.name == task.device.default_mode)
         host = np.ones(modes.size)
         for name in ("cpu_freq", "cpu_cores"):
             if name in modes.knobs:
                 host = host * modes.knobs[name] / task.device.knobs[name].values[-1]
-        return np.where(self._found.named == default, -2.0, -host) if modes.size == len(self._found.named) else -host
+        speed = self._speed(modes, task)
+        value = -host - 10.0 * speed / speed.max()  # more units at the same time and energy: more to spare
+        if modes.size == len(self._found.named):
+            value = value - 100.0 * (self._found.named >= 0) - 1000.0 * (self._found.named == default)
+        return np.asarray(value)
 
     def upper(self, admissible: NDArray[np.bool_]) -> Array:
         """Return the upper end of each candidate's time per sample: of the band, or uncalibrated of the interval."""
@@ -83,14 +89,14 @@ class Board:
         return time_upper(self.field.sample_time_s, self.speed, admissible)
 
     def equals(self, chosen: int) -> tuple[str, ...]:
-        """Return the named modes with the same time and energy as a candidate, itself left out."""
+        """Return modes with the same time and energy as a candidate, itself left out; of many the first ones."""
         field, size = self.field, self._found.modes.size
         start = self.batch_index(chosen) * size
         same = (field.time_s == field.time_s[chosen]) & (
             (field.energy_j == field.energy_j[chosen]) | np.isnan(field.energy_j[chosen])
         )
         here = [i for i in np.flatnonzero(same[start : start + size]) + start if i != chosen]
-        return tuple(self.mode(int(i)).name for i in here if self._found.named[int(i) - start] >= 0)
+        return tuple(dict.fromkeys(self.mode(int(i)).name for i in here[:_EQUALS]))
 
     def batch_index(self, index: int) -> int:
         """Return which of the batch sizes a candidate has."""

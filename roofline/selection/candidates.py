@@ -134,8 +134,10 @@ def _settable(device: DeviceSpec, name: str, with_masks: bool) -> tuple[float, .
 def _lines(path: Path) -> Iterable[tuple[int, str]]:
     try:
         text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DeviceError(f"cannot be read: {error}", where=str(path)) from None
+    except UnicodeDecodeError:
+        raise DeviceError("this is no list of modes", where=str(path), expected="text, one mode per line") from None
+    except OSError as error:
+        raise DeviceError(f"cannot be read: {error.strerror}", where=str(path)) from None
     for number, line in enumerate(text.splitlines(), 1):
         if number >= _LARGEST_LIST:
             raise DeviceError(f"more than {_LARGEST_LIST} lines", where=str(path))

@@ -32,6 +32,7 @@ def findings_about(answer: Selection, loosened: Sequence[str]) -> Iterator[Findi
             where=f"--{name}",
             message="no mode's roofline meets it, but some mode's bound does: not excluded, and not likely",
             hint="measure, or relax the limit",
+            strict=True,
         )
     yield from _knobs(answer)
     choice = answer.choice
@@ -78,7 +79,7 @@ def _knobs(answer: Selection) -> Iterator[Finding]:
 
 
 def _about(answer: Selection, choice: Choice) -> Iterator[Finding]:
-    if not choice.is_verified:
+    if not choice.is_verified and not answer.loosened:
         yield Finding(
             code="not-verified",
             where=choice.mode.name,
@@ -112,6 +113,21 @@ def _about(answer: Selection, choice: Choice) -> Iterator[Finding]:
             )
 
 
+def _unknown(board: Board, rate_per_s: float | None) -> str:
+    """Say why modes that meet every constraint cannot be compared."""
+    if rate_per_s is None:
+        return "the energy of no mode is known: its idle power is missing"
+    field = board.field
+    spent = np.nanmin(field.energy_time_s / field.samples)
+    if spent * rate_per_s > 1:
+        return (
+            f"some modes keep up, but their average power is not known: the energies are those of a run that takes "
+            f"{text(float(spent), 's')} per sample at best, and there are {text(1 / rate_per_s, 's')}; "
+            "--objective energy or time can be answered"
+        )
+    return "some modes keep up, but their average power is not known: the idle power at this boundary is missing"
+
+
 def _off(ratio: float) -> str:
     return f"{significant(ratio)} times" if ratio >= 3 else f"{significant(100 * (ratio - 1), 2)} % off"
 
@@ -143,12 +159,14 @@ def infeasible(
             over["max-energy"] = field.energy_j / limits.energy_j
     if "module-power" in met and not met["module-power"].any():
         return "every mode needs more power than the module can take; --allow-power-limited takes them all the same"
-    if not over:
-        return "the energy of no mode is known: its idle power is missing"
+    every = np.logical_and.reduce(list(met.values()), axis=0, initial=True)
+    if np.any(every):
+        return _unknown(board, rate_per_s)
     usable = met.get("module-power", np.ones(field.time_s.shape, dtype=np.bool_))
     worst = np.max(np.stack([np.nan_to_num(v, nan=np.inf) for v in over.values()]), axis=0)
     worst = np.where(usable, worst, np.inf)
-    near = int(np.argmin(worst))
+    together = np.sum(np.stack([np.nan_to_num(v, nan=1e9) for v in over.values()]), axis=0)
+    near = int(np.lexsort((together, np.round(worst, 9)))[0])
     if not np.isfinite(worst[near]):
         return f"no mode is known to meet {', '.join(f'--{name}' for name in over)}"
     shown = {

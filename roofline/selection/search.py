@@ -40,6 +40,8 @@ class Field(NamedTuple):
     is_power_limited: Mask
     average_power_w: Array
     """At the frame rate that is asked for; the power of a run where none is."""
+    energy_time_s: Array
+    """Time over which the energy is spent."""
     preference: Array
     """Of candidates that the model cannot tell apart, the one with the least value is taken."""
 

@@ -119,7 +119,9 @@ def select_among(
     values, times = search.objective_values(field, objective), field.sample_time_s
     met, loosened = _constraints(field, limits, rate_per_s, allow_power_limited, is_roofline)
     admissible = _all(met, times)
-    allowed = admissible if slack is None else search.within_slack(times, admissible, slack)
+    # a limit that no mode's roofline meets leaves the fastest modes: they miss it by least
+    near = DEFAULT_SLACK if loosened and slack is None else slack
+    allowed = admissible if near is None else search.within_slack(times, admissible, near)
     chosen = search.best(values, field, allowed)
     runner = None if chosen is None else search.runner_up(values, field, allowed, chosen)
     upper = board.upper(admissible) * field.samples
@@ -147,6 +149,7 @@ def select_among(
         rate_per_s=rate_per_s,
         choice=picked,
         reason="" if picked else infeasible(board, met, limits, rate_per_s, is_roofline),
+        loosened=tuple(loosened),
         current=now,
         default=board.single(find_mode(spec, None, clocks), at),
         maximum=None if top is None else board.single(top, at),

@@ -24,6 +24,12 @@ def verdict(answer: Selection) -> str:
         figures.append(f"{text(choice.average_power_w, 'W')} on average at {significant(answer.rate_per_s)}/s")
     batch = f" at batch {choice.batch}" if choice.batch is not None else ""
     line = f"{head}: {choice.mode.name}{batch}, {', '.join(f for f in figures if not f.startswith('-'))}"
+    evaluation = answer.analysis.evaluation
+    if evaluation is not None and evaluation.task.energy_layers is not None and answer.analysis.calibration is None:
+        line += f" ({evaluation.task.energy_workload.traffic} traffic for energy and power)"
+    if answer.loosened:
+        names = " and ".join(f"--{name}" for name in answer.loosened)
+        line += f", which MISSES {names} by its roofline and is not excluded by its bound"
     saved = [
         _change(answer, choice, other, f"{other.mode.name} ({label}{', over the limit' * other.is_power_limited})")
         for label, other in (("the default mode", answer.default), ("the maximum", answer.maximum))
@@ -110,6 +116,9 @@ def reasons(answer: Selection) -> Iterator[str]:
 
 def _constraint(answer: Selection) -> str:
     better = "be faster" if answer.objective == "time" else "cost less"
+    if answer.loosened:
+        missed = " and ".join(f"--{name}" for name in answer.loosened)
+        return f"No mode's roofline meets {missed}: of those that their bounds do not exclude, this is a fastest one."
     if not answer.binding:
         return "No constraint holds it up: it is the best of all candidates."
     if answer.binding == ("slack",) and answer.slack is not None:

@@ -117,3 +117,11 @@ def test_emit_mistakes(capsys: pytest.CaptureFixture[str]) -> None:
         captured = capsys.readouterr()
         assert captured.err.count("\n") == 1 and message in captured.err
         assert "POWER_MODEL" not in captured.out
+
+
+def test_emit_refuses_another_boards_file(capsys: pytest.CaptureFixture[str]) -> None:
+    base = Path(__file__).parents[1] / "data" / "nvpmodel" / "orin_agx.conf"
+    arguments = ["select", MODEL, "--device", "xavier-agx", "--objective", "time", "--emit", "nvpmodel"]
+    assert main([*arguments, "--base", str(base)]) == 1
+    captured = capsys.readouterr()
+    assert captured.out == "" and "12 cores, and modes or GPU clocks that xavier-agx does not have" in captured.err

@@ -20,7 +20,8 @@ def field(points: list[tuple[float, float]], limit_w: float = math.inf) -> Field
     time, energy = (np.array(column) for column in zip(*points, strict=True))
     return Field(
         time_s=time, bound_s=time / 2, energy_j=energy, power_w=energy / time, samples=np.ones(len(points)),
-        is_power_limited=energy / time > limit_w, average_power_w=energy / time, preference=np.zeros(len(points)),
+        is_power_limited=energy / time > limit_w, average_power_w=energy / time, energy_time_s=time,
+        preference=np.zeros(len(points)),
     )  # fmt: skip
 
 

@@ -304,3 +304,32 @@ def test_idle_power_beyond_what_was_measured_is_said() -> None:
     found = roofline.select(copy_like(), "orin-agx", grid="full", rate_per_s=4096.0)
     assert found.choice is not None and found.choice.mode.knobs["mem_freq"] < 2133e6
     assert "idle-extrapolated" in {f.code for f in found.findings}
+
+
+def test_an_answer_over_a_limit_says_so_first() -> None:
+    """No roofline of resnet50 meets 1 ms, some bounds do: the fastest eligible mode, and the verdict says it misses."""
+    found = roofline.select(model_path("resnet50"), "orin-agx", max_latency_s=1e-3, slack=0.5, bindings={"batch": 1})
+    assert found.choice is not None and found.choice.time_s > 1e-3 > found.choice.bound_s
+    data = found.to_dict()
+    assert "MISSES --max-latency" in data["verdict"] and data["not_excluded"] == ["max-latency"]
+    assert "not-verified" not in {f.code for f in found.findings}
+
+
+def test_a_rate_whose_average_power_is_not_known_names_the_reason() -> None:
+    """Energies are of a run with Pagoda's bytes, which takes longer than the frame; the roofline's own run does not."""
+    asked = {"rate_per_s": 600.0, "bindings": {"batch": 1}}
+    found = roofline.select(model_path("resnet50"), "orin-agx", **asked)
+    assert found.choice is None and "average power is not known" in found.reason
+    answer = roofline.select(
+        model_path("resnet50"), "orin-agx", rate_per_s=600.0, objective="time", bindings={"batch": 1}
+    )
+    assert answer.choice is not None and answer.choice.time_s <= 1 / 600
+    analysis = roofline.analyze(model_path("resnet50"), "orin-agx", mode="50W", **asked)
+    assert "average-power-unknown" in {f.code for f in analysis.findings}
+
+
+def test_of_equals_the_one_with_most_units_is_taken() -> None:
+    """Memory-bound: how many TPCs are on changes neither time nor energy in the model; all on has most to spare."""
+    found = roofline.select(copy_like(), "orin-agx", grid="full+tpc", slack=0.0)
+    assert found.choice is not None and found.choice.mode.knobs["tpc"] == 8
+    assert any("tpc=3" in name for name in found.equals)

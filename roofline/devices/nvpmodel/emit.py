@@ -134,15 +134,25 @@ def _refuse_unfit(conf: Conf, device: DeviceSpec, wanted: Mapping[str, float]) -
                 expected=f"CORE_0 to CORE_{need - 1}: is it another board's file?",
             )
         names = {model.name for model in conf.models}
-        if len(cores - {None}) != need and not names & {mode.name for mode in device.modes}:
+        foreign = not names & {mode.name for mode in device.modes} or not _caps_fit(conf, device)
+        if len(cores - {None}) != need and foreign:
             raise SpecError(
-                f"it has {len(cores - {None})} cores and none of the modes of {device.id}: {', '.join(sorted(names))}",
+                f"it has {len(cores - {None})} cores, and modes or GPU clocks that {device.id} does not have",
                 where=conf.where,
                 expected=f"the board's own nvpmodel.conf, with {need} cores: is it another board's file?",
             )
     clocks = [p for p in conf.params.values() if is_cpu_clock(p.name) and "MAX_FREQ" in p.args]
     if "cpu_freq" in wanted and not clocks:
         raise SpecError("no PARAM sets a CPU clock", where=conf.where, expected="one such as CPU_A78_0 with MAX_FREQ")
+
+
+def _caps_fit(conf: Conf, device: DeviceSpec) -> bool:
+    """Return whether every GPU cap of a file is near a clock of the device: real files are off by up to 1.5 %."""
+    if "gpu_freq" not in device.knobs:
+        return True
+    caps = [setting.number for model in conf.models if (setting := model.find("GPU", "MAX_FREQ")) is not None]
+    steps = device.knobs["gpu_freq"].values
+    return all(cap <= 0 or min(abs(cap / step - 1) for step in steps) < 0.015 for cap in caps)
 
 
 def _mask(conf: Conf, device: DeviceSpec, model: PowerModel) -> int | None:
