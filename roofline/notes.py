@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 def findings_about(analysis: Analysis) -> Iterator[Finding]:
     """Yield the findings of a counted and evaluated model."""
     yield from uncounted(analysis.counts)
+    yield from _empty(analysis)
     yield from _traffic(analysis)
     if analysis.step is not None:
         yield from _training(analysis, analysis.step)
@@ -43,6 +44,22 @@ def uncounted(counts: Sequence[LayerCount]) -> Iterator[Finding]:
             hint="totals are too low by what it costs",
             strict=True,
         )
+
+
+def _empty(analysis: Analysis) -> Iterator[Finding]:
+    """A size of 0 is legal (a past of no tokens), but a run whose every output is empty does nothing."""
+    graph = analysis.graph
+    shapes = [graph.tensors[name].shape for name in graph.outputs if name in graph.tensors]
+    if not shapes or not all(shape is not None and 0 in shape for shape in shapes):
+        return
+    zeros = [f"{name}=0" for name, size in graph.bindings.items() if size == 0]
+    yield Finding(
+        code="empty-outputs",
+        where=", ".join(zeros) or "the model's inputs",
+        message="every output is empty, so there is no work; what remains is what the weights cost to read",
+        hint="--bind or --shapes with sizes of 1 or more",
+        strict=True,
+    )
 
 
 def _traffic(analysis: Analysis) -> Iterator[Finding]:

@@ -257,6 +257,16 @@ def test_strict_refuses_assumptions() -> None:
     roofline.analyze(model_path("resnet18"), bindings={"batch": 1}, strict=True)
 
 
+def test_a_run_without_work_is_said_and_an_empty_past_is_not() -> None:
+    relu = helper.make_node("Relu", ["x"], ["y"])
+    empty = roofline.analyze(build_model([relu], {"x": ["batch", 8]}, ["y"]), bindings={"batch": 0})
+    (finding,) = (found for found in empty.findings if found.code == "empty-outputs")
+    assert finding.where == "batch=0"
+    join = helper.make_node("Concat", ["past", "x"], ["y"], axis=0)
+    grown = roofline.analyze(build_model([join], {"past": ["past", 8], "x": [1, 8]}, ["y"]), bindings={"past": 0})
+    assert "empty-outputs" not in codes(grown)
+
+
 @pytest.mark.parametrize(
     ("options", "error"),
     [
