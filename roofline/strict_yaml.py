@@ -13,6 +13,7 @@ from typing import Any
 
 from roofline import cache
 from roofline.errors import SpecError
+from roofline.files import read_text
 
 _INT = re.compile(r"[+-]?\d{1,18}")
 _FLOAT = re.compile(r"[+-]?(?:\d+\.\d*|\.\d+|\d+)(?:[eE][+-]?\d+)?")
@@ -21,7 +22,6 @@ _TAGS = frozenset(
     f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "bool", "null", "timestamp", "map", "seq")
 )
 """What YAML resolves plain text to by itself; every other tag was written on purpose."""
-MAX_BYTES = 2_000_000
 _MAX_DEPTH = 30
 
 
@@ -32,20 +32,8 @@ def load_file(path: Path) -> Any:
         SpecError: it cannot be read, is no YAML, repeats a key, or uses anchors, aliases or tags.
     """
     where = str(path)
-    try:
-        with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
-    except FileNotFoundError:
-        raise SpecError("no such file", where=where, expected="a YAML file") from None
-    except OSError as error:
-        raise SpecError(f"cannot be read: {error.strerror}", where=where) from None
-    if len(data) > MAX_BYTES:
-        raise SpecError(f"more than {MAX_BYTES} bytes", where=where, expected="a small YAML file")
-    try:
-        text = data.decode("utf-8")
-    except UnicodeDecodeError:
-        raise SpecError("this is not UTF-8 text", where=where, expected="a YAML file") from None
-    key = cache.key_of(data)
+    text = read_text(path, expected="a small YAML file", error=SpecError)
+    key = cache.key_of(text.encode())
     parsed = cache.load(key)
     if parsed is None:
         parsed = loads(text, where)

@@ -98,12 +98,10 @@ def command(
     comparison = compare(model, other, bindings=merged(bind), shapes=merged(shapes), vs=changes, **options)
     gate = loose(comparison.findings, f"{model} and {other or model}") if strict else None
     data = comparison.to_dict()
-    if form == "csv":
+    if form in ("json", "csv"):
         from roofline.export.as_comparison import csv_rows
 
-        write_data({"layers": csv_rows(comparison)}, form, output, gate)
-    elif form == "json":
-        write_data(data, form, output, gate)
+        write_data(data, form, output, gate, csv_rows(comparison))
     else:
         write_blocks(comparison_tables.blocks(data, top, quiet), form, output)
     if gate is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from roofline.errors import one_line
@@ -29,12 +29,18 @@ def log(verbose: int) -> None:
         logging.basicConfig(level=logging.DEBUG if verbose > 1 else logging.INFO)
 
 
-def write_data(data: dict[str, Any], form: str, output: str | None, gate: Exception | None = None) -> None:
-    """Write an answer as JSON, or its layers as CSV; `gate` is why it is refused, if it is."""
+def write_data(
+    data: dict[str, Any],
+    form: str,
+    output: str | None,
+    gate: Exception | None = None,
+    rows: Sequence[Mapping[str, Any]] | None = None,
+) -> None:
+    """Write an answer as JSON, or its `rows` (its layers) as CSV; `gate` is why it is refused, if it is."""
     if form == "csv":
         from roofline.export.as_csv import rows_csv
 
-        write(rows_csv(data["layers"]), output)
+        write(rows_csv(data["layers"] if rows is None else rows), output)
         return
     from roofline.export.as_json import json_text
 

@@ -99,13 +99,8 @@ def command(
     if emit is not None:
         if answer.choice is not None:
             _emit(answer, base, emit_name, output, quiet)
-    elif form == "json":
-        write_data(answer.to_dict(), form, output, gate)
-    elif form == "csv":
-        from roofline.cli.output import write
-        from roofline.export.as_csv import rows_csv
-
-        write(rows_csv(as_selection.rows(answer)), output)
+    elif form in ("json", "csv"):
+        write_data(answer.to_dict(), form, output, gate, as_selection.rows(answer))
     else:
         write_blocks(as_selection.blocks(answer, quiet), form, output)
     if gate is not None:

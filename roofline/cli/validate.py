@@ -28,7 +28,7 @@ def command(
     from roofline.analysis import analyze
     from roofline.choices import loose
     from roofline.cli.measured_options import names_of, read_rows
-    from roofline.cli.output import log, write, write_blocks
+    from roofline.cli.output import log, write_blocks, write_data
     from roofline.export import as_validation
     from roofline.validation import validate
 
@@ -45,14 +45,8 @@ def command(
     }
     found = validate(analyses, rows, measured)
     gate = loose(found.findings, measured) if strict else None
-    if form == "json":
-        from roofline.export.as_json import json_text
-
-        write(json_text(found.to_dict()), output)
-    elif form == "csv":
-        from roofline.export.as_csv import rows_csv
-
-        write(rows_csv(as_validation.rows(found)), output)
+    if form in ("json", "csv"):
+        write_data(found.to_dict(), form, output, gate, as_validation.rows(found))
     else:
         write_blocks(as_validation.blocks(found, quiet), form, output)
     if gate is not None:

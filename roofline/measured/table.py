@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from roofline.errors import MeasurementError
-from roofline.files import write_whole
+from roofline.files import read_bytes, write_whole
 from roofline.findings import Finding
 from roofline.measured import cells
 from roofline.measured.record import BY_NAME, COLUMNS, MEASURED, SCHEMA, Column, Measurement
@@ -59,15 +59,7 @@ def read_text(path: str | Path) -> str:
     Raises:
         MeasurementError: it cannot be read, is too large or no UTF-8 text.
     """
-    try:
-        with Path(path).open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
-    except FileNotFoundError:
-        raise MeasurementError("no such file", where=str(path)) from None
-    except OSError as error:
-        raise MeasurementError(f"cannot be read: {error.strerror}", where=str(path)) from None
-    if len(data) > MAX_BYTES:
-        raise MeasurementError(f"more than {MAX_BYTES // 10**6} MB", where=str(path), expected="one run's file")
+    data = read_bytes(path, expected="one run's file", error=MeasurementError, max_bytes=MAX_BYTES)
     try:
         return data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
     except UnicodeDecodeError:

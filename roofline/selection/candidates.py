@@ -14,10 +14,12 @@ from roofline.devices.mode_set import ModeSet, mode_set
 from roofline.devices.modes import find_mode, show_knob
 from roofline.devices.spec import DeviceSpec, PowerMode
 from roofline.errors import DeviceError, UsageError
+from roofline.files import read_text
 from roofline.task import Task
 
 GRIDS = ("named", "full", "full+tpc")
 _LARGEST_LIST = 1_000_000
+_LARGEST_FILE = 200_000_000
 
 
 class Candidates(NamedTuple):
@@ -132,12 +134,9 @@ def _settable(device: DeviceSpec, name: str, with_masks: bool) -> tuple[float, .
 
 
 def _lines(path: Path) -> Iterable[tuple[int, str]]:
-    try:
-        text = path.read_text(encoding="utf-8")
-    except UnicodeDecodeError:
-        raise DeviceError("this is no list of modes", where=str(path), expected="text, one mode per line") from None
-    except OSError as error:
-        raise DeviceError(f"cannot be read: {error.strerror}", where=str(path)) from None
+    text = read_text(
+        path, expected="a list of modes: text, one mode per line", error=DeviceError, max_bytes=_LARGEST_FILE
+    )
     for number, line in enumerate(text.splitlines(), 1):
         if number >= _LARGEST_LIST:
             raise DeviceError(f"more than {_LARGEST_LIST} lines", where=str(path))

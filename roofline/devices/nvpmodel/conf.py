@@ -14,10 +14,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
-from roofline.errors import RooflineError, SpecError
+from roofline.errors import SpecError
+from roofline.files import read_text
 from roofline.findings import Finding
 
-MAX_BYTES = 2_000_000
 _LINE = re.compile(r"[^\n]*\n|[^\n]+")
 _HEADER = re.compile(r"<\s*([A-Za-z_]\w*)((?:\s+\w+=[!-;?-~]+)*)\s*>", re.ASCII)
 _ID = re.compile(r"\d{1,9}", re.ASCII)
@@ -87,23 +87,9 @@ def read_conf(path: Path) -> Conf:
     """Read and parse a file.
 
     Raises:
-        RooflineError: it cannot be read, or is no text.
-        SpecError: see `parse_conf`.
+        SpecError: it cannot be read, or is no text; see `parse_conf`.
     """
-    where = str(path)
-    try:
-        with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
-    except FileNotFoundError:
-        raise RooflineError("no such file", where=where, expected="an nvpmodel.conf") from None
-    except OSError as error:
-        raise RooflineError(f"cannot be read: {error.strerror}", where=where) from None
-    if len(data) > MAX_BYTES:
-        raise SpecError(f"more than {MAX_BYTES} bytes", where=where, expected="an nvpmodel.conf")
-    try:
-        return parse_conf(data.decode("utf-8"), where)
-    except UnicodeDecodeError:
-        raise SpecError("this is not UTF-8 text", where=where, expected="an nvpmodel.conf") from None
+    return parse_conf(read_text(path, expected="an nvpmodel.conf", error=SpecError), str(path))
 
 
 def parse_conf(text: str, where: str = "nvpmodel.conf") -> Conf:

@@ -6,7 +6,6 @@ import hashlib
 import re
 import textwrap
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from roofline.devices.load import build
@@ -16,6 +15,7 @@ from roofline.devices.nvpmodel.yaml_text import YamlText, scalar
 from roofline.devices.spec import DeviceSpec
 from roofline.devices.variants import choose_variant
 from roofline.errors import SpecError, UsageError
+from roofline.files import read_text
 from roofline.findings import Finding
 from roofline.strict_yaml import dumps, loads
 from roofline.units import parse
@@ -104,10 +104,7 @@ def _names(conf: Conf, findings: list[Finding]) -> dict[int, str]:
 
 
 def _read(device: DeviceSpec) -> tuple[dict[str, Any], str]:
-    try:
-        text = Path(device.path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
-        raise SpecError("the device's file cannot be read again", where=device.path) from None
+    text = read_text(device.path, expected="the device's file, read again", error=SpecError)
     data: dict[str, Any] = loads(text, device.path)
     if device.variants and device.variant != device.variants[0]:
         # another variant than the one that the file spells out: merged, so without the file's comments
