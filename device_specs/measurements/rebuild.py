@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import transfer
 from evidence import Series, series
 from numpy.typing import NDArray
 
@@ -160,6 +161,7 @@ def report() -> Iterator[str]:
             f"more than 3 % above the best choice's energy in {np.mean(regret > 0.03):.0%}, worst {regret.max():+.1%}, "
             f"median {np.median(regret):+.1%}."
         )
+    yield from transfer.sections()
 
 
 def calibrations() -> Iterator[tuple[str, str]]:

@@ -63,32 +63,23 @@ def fit_classes(profiles: Sequence[Profile]) -> TimeFit:
     """Fit compute factor, memory factor and time per kernel of each class to measured layers; robust, weak priors.
 
     A block's weight is its share of its model's time. Times of layers are scaled down where they add up to more than
-    the whole run, which they do when profiling slows it down.
+    the whole run. The knee is 2: t = hypot(a*C, b*M) + k.
     """
     from scipy.optimize import least_squares
 
     names = sorted({name for profile in profiles for name in profile.classes})
     place = {name: i for i, name in enumerate(names)}
-    which = [np.array([place[name] for name in profile.classes]) for profile in profiles]
     middles, widths = np.repeat(_MIDDLES, len(names)), np.repeat(_WIDTHS, len(names))
-
-    def logs(x: Array) -> Array:
-        parts = []
-        for profile, index in zip(profiles, which, strict=True):
-            time = _times(profile, index, np.exp(x).reshape(3, -1))
-            scale = min(1.0, profile.time_s / sum(t for _, t in profile.blocks))
-            parts += [np.log(time[list(layers)].sum() / (t * scale)) for layers, t in profile.blocks]
-        return np.array(parts)
-
-    weights = np.sqrt(np.concatenate([
-        np.array([t for _, t in profile.blocks]) / sum(t for _, t in profile.blocks) for profile in profiles
-    ]))  # fmt: skip
+    layers = _Layers(profiles, place)
 
     def residual(x: Array) -> Array:
-        return np.concatenate([weights * logs(x), _WEAK * (x - middles) / widths])
+        return np.concatenate([layers.weight * layers.logs(x), _WEAK * (x - middles) / widths])
 
-    found = least_squares(residual, middles, loss="soft_l1", f_scale=_ROBUST, max_nfev=60).x
-    standing = np.array(determined(logs, found, widths)).reshape(3, -1)
+    def jacobian(x: Array) -> Array:
+        return np.concatenate([layers.weight[:, None] * layers.slopes(x), np.diag(_WEAK / widths)])
+
+    found = least_squares(residual, middles, jacobian, loss="soft_l1", f_scale=_ROBUST, max_nfev=60).x
+    standing = np.array(determined(layers.logs, found, widths)).reshape(3, -1)
     values = np.exp(found).reshape(3, -1)
     classes = {
         name: ClassFactors(*(
@@ -100,11 +91,64 @@ def fit_classes(profiles: Sequence[Profile]) -> TimeFit:
     return TimeFit(Coefficient(KNEE, "prior"), Coefficient(0.0, "prior"), MappingProxyType(classes), Band(1, 1), 0.0)
 
 
-def model_time(fit: TimeFit, profile: Profile) -> float:
-    """Return the predicted time of a whole model, s."""
+class _Layers:
+    """All measured layers of several models in one row, and what log-factors (3 x classes) make of their blocks."""
+
+    def __init__(self, profiles: Sequence[Profile], place: Mapping[str, int]) -> None:
+        compute: list[float] = []
+        memory: list[float] = []
+        which: list[int] = []
+        block: list[int] = []
+        target: list[float] = []
+        weight: list[float] = []
+        for profile in profiles:
+            total = sum(time for _, time in profile.blocks)
+            # profiling slows a run down: its layers add up to more than the run that was not profiled
+            scale = min(1.0, profile.time_s / total)
+            for layers, time in profile.blocks:
+                index = list(layers)
+                compute += list(profile.compute_s[index])
+                memory += list(profile.memory_s[index])
+                which += [place[profile.classes[i]] for i in index]
+                block += [len(target)] * len(index)
+                target.append(time * scale)
+                weight.append(time / total)
+        self.compute, self.memory = np.array(compute), np.array(memory)
+        self.which, self.block, self.target = np.array(which), np.array(block), np.array(target)
+        self.weight = np.sqrt(np.array(weight))
+        """Of each block: its share of its model's time; a square root, for residuals are squared."""
+
+    def logs(self, x: Array) -> Array:
+        """Return log(predicted/measured) of each block."""
+        _, _, time = self._parts(x)
+        return np.asarray(np.log(np.bincount(self.block, time.sum(axis=0), len(self.target)) / self.target))
+
+    def slopes(self, x: Array) -> Array:
+        """Return the derivatives of `logs`, (blocks, 3 x classes)."""
+        compute, memory, (both, kernel) = self._parts(x)
+        total = np.bincount(self.block, both + kernel, len(self.target))
+        found = np.zeros((len(self.target), 3, len(x) // 3))
+        both = np.maximum(both, 1e-300)
+        for row, part in enumerate((compute**2 / both, memory**2 / both, kernel)):
+            np.add.at(found[:, row], (self.block, self.which), part / total[self.block])
+        return found.reshape(len(self.target), -1)
+
+    def _parts(self, x: Array) -> tuple[Array, Array, Array]:
+        compute, memory, kernel = np.exp(x).reshape(3, -1)[:, self.which]
+        compute, memory = compute * self.compute, memory * self.memory
+        return compute, memory, np.stack([np.hypot(compute, memory), kernel])
+
+
+def layer_times(fit: TimeFit, profile: Profile) -> Array:
+    """Return the predicted time of every layer of a model, (layers,), s; the host's time of a run is in none."""
     factors = [fit.classes.get(name, fit.classes[ANY_CLASS]) for name in profile.classes]
     columns = np.array([[f.compute.value, f.memory.value, f.kernel_s.value] for f in factors]).T
-    return float(_times(profile, np.arange(len(factors)), columns).sum()) + fit.host_s.value
+    return _times(profile, np.arange(len(factors)), columns)
+
+
+def model_time(fit: TimeFit, profile: Profile) -> float:
+    """Return the predicted time of a whole model, s."""
+    return float(layer_times(fit, profile).sum()) + fit.host_s.value
 
 
 def _times(profile: Profile, index: NDArray[np.intp], values: Array) -> Array:

@@ -10,7 +10,7 @@ import pytest
 from conftest import model_path
 
 import roofline
-from roofline.calibration.classes import Profile, across_models, fit_classes, layer_class, model_time
+from roofline.calibration.classes import Profile, _Layers, across_models, fit_classes, layer_class, model_time
 from roofline.cli.main import main
 from roofline.measured.record import Measurement
 from roofline.measured.table import write_table
@@ -36,6 +36,17 @@ def test_known_factors_are_found_again() -> None:
         found = fit.classes[name]
         assert (found.compute.value, found.memory.value) == pytest.approx(truth[:2], rel=0.05)
         assert found.compute.standing == found.memory.standing == "fitted"
+
+
+def test_slopes_are_those_of_a_difference() -> None:
+    """Blocks of two layers each, of several classes: the derivative is that of the function itself."""
+    one = profile("m", 3)
+    pairs = tuple(((i, i + 1), 1e-4) for i in range(0, 40, 2))
+    layers = _Layers([one._replace(blocks=pairs)], {name: i for i, name in enumerate(TRUTH)})
+    x, step = np.log(np.array([1.4, 2.5, 1.5, 1.2, 1.6, 3.0, 2e-6, 1e-5, 4e-6])), 1e-5
+    for i, slope in enumerate(layers.slopes(x).T):
+        moved = step * np.eye(9)[i]
+        assert slope == pytest.approx((layers.logs(x + moved) - layers.logs(x - moved)) / (2 * step), abs=1e-6)
 
 
 def test_each_model_is_predicted_from_the_others() -> None:
