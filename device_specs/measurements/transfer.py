@@ -192,7 +192,7 @@ def pagoda_section() -> Iterator[str]:
     yield "## Pagoda's 25 points"
     yield ""
     yield "AGX Orin at MAXN, PyTorch, FLOP and bytes as published (arXiv 2509.20189), one layer per model. Batch left"
-    yield "out: fitted to the other four batch sizes of the same model. Model left out: fitted to the other four models."
+    yield "out: fitted to the other four batch sizes of the model. Model left out: fitted to the other four models."
     yield "Overlap: the host works while the GPU does, T = (H^4 + G^4)^(1/4), instead of T = H + G."
     yield ""
     yield "| model | roofline alone | batch left out | with overlap | model left out | with overlap |"
@@ -237,7 +237,7 @@ def _fit_overlap(compute: Array, memory: Array, time: Array, overlap: float) -> 
     def residual(x: Array) -> Array:
         return np.concatenate([np.log(_overlapped(x, compute, memory, overlap) / time), 0.03 * (x - prior) / widths])
 
-    starts = (prior, prior + [0, 0, 1.2], prior + [1.5, 0, 0])
+    starts = (prior, prior + np.array([0, 0, 1.2]), prior + np.array([1.5, 0, 0]))
     found = [least_squares(residual, start, loss="soft_l1", f_scale=0.05) for start in starts]
     return np.asarray(min(found, key=lambda one: float(one.cost)).x)
 
@@ -247,8 +247,8 @@ def mlperf_section() -> Iterator[str]:
     yield "## MLPerf: MaxQ predicted from MaxP"
     yield ""
     yield "AGX Orin, TensorRT, int8, SingleStream, NVIDIA's closed submissions: one factor on the roofline from the run"
-    yield "at MAXN gives the time at the clocks of MaxQ, which the fit does not see. Power is that of the wall socket and"
-    yield "was measured at MaxQ alone: it is not predicted."
+    yield "at MAXN gives the time at the clocks of MaxQ, which the fit does not see. Power is that of the wall socket,"
+    yield "measured at MaxQ alone: it is not predicted."
     yield ""
     yield "| release | model | MaxQ: GPU, memory | measured MaxP | MaxQ | predicted MaxQ | error |"
     yield "|---|---|---|---:|---:|---:|---:|"
