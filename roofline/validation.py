@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,9 @@ from roofline.findings import Finding
 from roofline.measured.against import against_device
 from roofline.measured.join import join_layers
 from roofline.measured.record import Measurement, by_run
+
+if TYPE_CHECKING:
+    from roofline.figures.figure import Figure
 
 Array = NDArray[np.float64]
 _NAN = float("nan")
@@ -66,15 +69,38 @@ class Validation:
     calibration: str
     joined: Mapping[str, float]
     """Workload -> share of the layers' time that was joined to the model."""
+    bands: Mapping[str, tuple[float, float]]
+    """``time``, ``power`` -> measured/predicted of the middle 80 % of runs, as the calibration promises it."""
     findings: tuple[Finding, ...]
 
     def errors(self, quantity: str, points: Sequence[Point] | None = None) -> Errors:
         """Return the errors of ``time``, ``power`` or ``energy`` over whole runs, or over other points."""
-        unit = {"time": "s", "power": "w", "energy": "j"}[quantity]
-        chosen = self.runs if points is None else points
-        measured = np.array([getattr(p, f"{quantity}_{unit}") for p in chosen])
-        predicted = np.array([getattr(p, f"predicted_{quantity}_{unit}") for p in chosen])
-        return errors_of(measured, predicted)
+        return errors_of(*self._known(quantity, self.runs if points is None else points))
+
+    def in_band(self, quantity: str) -> float:
+        """Return the share of whole runs inside the 80 % band of ``time`` or ``power``; NaN without a band or runs."""
+        if quantity not in self.bands:
+            return _NAN
+        low, high = self.bands[quantity]
+        measured, predicted = self._known(quantity, self.runs)
+        ratio = measured / predicted
+        return float(((ratio >= low) & (ratio <= high)).mean()) if len(ratio) else _NAN
+
+    def _known(self, quantity: str, points: Sequence[Point]) -> tuple[Array, Array]:
+        """Return measured and predicted values of the points where both are known and positive."""
+        values = np.array([values_of(point, quantity) for point in points]).reshape(-1, 2)
+        known = np.isfinite(values).all(axis=1) & (values > 0).all(axis=1)
+        return values[known, 0], values[known, 1]
+
+    def plot(self, quantity: str = "time", *, theme: str = "light", size: str = "slide") -> Figure:
+        """Return the picture of measured over predicted ``time``, ``power`` or ``energy``; of layers without runs.
+
+        Raises:
+            UsageError: nothing of this quantity was compared.
+        """
+        from roofline.plots.validated import of_validation
+
+        return of_validation(self, quantity).with_look(theme, size)
 
     @property
     def bound_violations(self) -> tuple[Point, ...]:
@@ -88,18 +114,23 @@ class Validation:
         return validation_dict(self)
 
 
+def values_of(point: Point, quantity: str) -> tuple[float, float]:
+    """Return measured and predicted ``time`` (s), ``power`` (W) or ``energy`` (J) of a point."""
+    unit = {"time": "s", "power": "w", "energy": "j"}[quantity]
+    return getattr(point, f"{quantity}_{unit}"), getattr(point, f"predicted_{quantity}_{unit}")
+
+
 def errors_of(measured: Array, predicted: Array) -> Errors:
-    """Return the errors over points where both are known."""
-    known = np.isfinite(measured) & np.isfinite(predicted) & (measured > 0)
-    if not known.any():
-        return Errors(0, *[float("nan")] * 4)
-    off = predicted[known] / measured[known] - 1
-    tau = float("nan")
-    if known.sum() >= 3:
+    """Return the errors of predictions, both (points,) and known."""
+    if not len(measured):
+        return Errors(0, *[_NAN] * 4)
+    off = predicted / measured - 1
+    tau = _NAN
+    if len(measured) >= 3:
         from scipy.stats import kendalltau
 
-        tau = float(kendalltau(predicted[known], measured[known]).statistic)
-    return Errors(int(known.sum()), float(np.abs(off).mean()), float(np.median(np.abs(off))), float(off.mean()), tau)
+        tau = float(kendalltau(predicted, measured).statistic)
+    return Errors(len(measured), float(np.abs(off).mean()), float(np.median(np.abs(off))), float(off.mean()), tau)
 
 
 def validate(analyses: Mapping[str, Analysis], rows: Iterable[Measurement], where: str = "measurements") -> Validation:
@@ -131,6 +162,12 @@ def validate(analyses: Mapping[str, Analysis], rows: Iterable[Measurement], wher
             layers += points
             joined[name] = min(share, joined.get(name, 1.0))
             findings += said
+    if not runs and not layers and any(row.workload in analyses for row in rows):
+        unknown = next((f for f in findings if f.code == "row-mode-unknown"), None)
+        raise MeasurementError(
+            unknown.message if unknown else "no run and no layer to compare", where=where,
+            expected="rows that say in which mode they ran", hint=unknown.hint if unknown else "",
+        )  # fmt: skip
     if not runs and not layers:
         known = ", ".join(dict.fromkeys(row.workload for row in rows)) or "none"
         raise MeasurementError(
@@ -155,8 +192,20 @@ def validate(analyses: Mapping[str, Analysis], rows: Iterable[Measurement], wher
     used = [a.calibration.name for a in analyses.values() if a.calibration is not None]
     return Validation(
         runs=tuple(runs), layers=tuple(layers), basis="prediction" if len(used) == len(analyses) else "roofline",
-        calibration=", ".join(dict.fromkeys(used)), joined=joined, findings=tuple(dict.fromkeys(findings)),
+        calibration=", ".join(dict.fromkeys(used)), joined=joined, bands=_bands(list(analyses.values())),
+        findings=tuple(dict.fromkeys(findings)),
     )  # fmt: skip
+
+
+def _bands(analyses: Sequence[Analysis]) -> dict[str, tuple[float, float]]:
+    """Return the bands of the one calibration that all the analyses use; of several, none holds for all runs."""
+    first = analyses[0].calibration
+    if first is None or any(a.calibration is None or a.calibration.name != first.name for a in analyses):
+        return {}
+    bands = {"time": (first.time.band.low, first.time.band.high)}
+    if first.power is not None:
+        bands["power"] = (first.power.band.low, first.power.band.high)
+    return bands
 
 
 def _refuse_other_batch(rows: Sequence[Measurement], analysis: Analysis, where: str) -> None:
@@ -204,9 +253,9 @@ def _runs(
                 float(time[i]),
                 float(found.bound_time_s[i]),
                 _or_nan(row.power_w),
-                float(power[i]) if same else float("nan"),
+                float(power[i]) if same else _NAN,
                 _or_nan(joules),
-                float(energy[i]) if same else float("nan"),
+                float(energy[i]) if same else _NAN,
                 row.line,
             )
         )
@@ -247,7 +296,7 @@ def _layers(
 
 
 def _or_nan(value: float | None) -> float:
-    return float("nan") if value is None else value
+    return _NAN if value is None else value
 
 
 def workload_name(path: str) -> str:

@@ -161,8 +161,10 @@ def _one_per_mode(placed: Sequence[Placed], where: str) -> list[tuple[PowerMode,
         if key not in best or (row.time_s or 0.0) < (best[key][1].time_s or 0.0):
             best[key] = (mode, row)
     if len(best) < LEAST_MODES:
+        unknown = sum(1 for _, mode in placed if mode is None)
+        silent = f", and {unknown} rows that name no power mode, nor enough clocks" if unknown else ""
         raise MeasurementError(
-            f"runs in {len(best)} modes", where=where, expected=f"{LEAST_MODES} at least, better five",
+            f"runs in {len(best)} modes{silent}", where=where, expected=f"{LEAST_MODES} at least, better five",
             hint="which ones: roofline calibrate MODEL --device ID --suggest 5",
         )  # fmt: skip
     return list(best.values())

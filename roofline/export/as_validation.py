@@ -23,6 +23,7 @@ def validation_dict(found: Validation) -> dict[str, Any]:
         "basis": found.basis,
         "calibration": found.calibration or None,
         **{name: _errors(found.errors(name)) for name in ("time", "power", "energy")},
+        "in_band": {name: _known(found.in_band(name)) for name in found.bands},
         "layer_time": _errors(found.errors("time", found.layers)),
         "joined": dict(found.joined),
         "bound_violations": [_point(p) for p in found.bound_violations],
@@ -76,7 +77,9 @@ def blocks(found: Validation, quiet: bool = False) -> Iterator[str | Table]:
     """Yield the verdict, the errors by workload and by class of layers, the worst points, what beat its bound."""
     yield verdict(found)
     if found.calibration:
-        yield f"calibration {found.calibration}"
+        shares = [(name, found.in_band(name)) for name in found.bands]
+        inside = ", ".join(f"{share:.0%} of the {name}s" for name, share in shares if np.isfinite(share))
+        yield f"calibration {found.calibration}" + (f"; in its 80 % band: {inside}" if inside else "")
     if found.runs:
         yield _by("Runs by workload", found, found.runs, "workload")
         yield _worst("Worst runs", found.runs)
@@ -110,13 +113,22 @@ def _by(title: str, found: Validation, points: Sequence[Point], field: str) -> T
 def _worst(title: str, points: Sequence[Point]) -> Table:
     known = [p for p in points if p.time_s > 0 and np.isfinite(p.predicted_time_s)]
     worst = sorted(known, key=lambda p: -abs(np.log(max(p.predicted_time_s, 1e-300) / p.time_s)))[:_WORST]
+    return _points(title, worst)
+
+
+def all_rows(found: Validation) -> Table:
+    """Return every compared run and layer as a table."""
+    return _points("Every row", [p for p in (*found.runs, *found.layers) if p.time_s > 0])
+
+
+def _points(title: str, points: Sequence[Point]) -> Table:
     return Table(
         title=title,
         columns=("row", "workload", "mode", "layer", "measured", "predicted", "error", "bound"),
         rows=[
             [str(p.line), p.workload, p.mode, p.layer or "-", text(p.time_s, "s"), text(p.predicted_time_s, "s"),
              f"{p.predicted_time_s / p.time_s - 1:+.1%}", text(p.bound_time_s, "s") if p.bound_time_s else "-"]
-            for p in worst
+            for p in points
         ],
         right=frozenset({"row", "measured", "predicted", "error", "bound"}),
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Batch sizes, memory over the schedule, and predictions against measured runs."""
+"""Batch sizes, and memory over the schedule."""
 
 from __future__ import annotations
 
@@ -6,11 +6,9 @@ import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from roofline.figures.figure import Figure
 from roofline.figures.marks import Area, Axis, Floats, Key, Label, Line, Mark, Panel, Points, Rule
-from roofline.figures.words import Spot, heading, labels_for, log_limits, op_class, settings, short_name
+from roofline.figures.words import heading, log_limits, op_class, settings, short_name
 from roofline.units import significant, text
 
 
@@ -152,65 +150,3 @@ def _held(title: str, live: Sequence[int], names: Sequence[str], weights: int, l
     marks.append(Points((peak + 1.0,), (top,), "peak", names=(f"{names[peak]}: {text(top, 'B')}",)))
     return Panel(Axis("Layer, in order", "", "linear", (x[0], x[-1])),
                  Axis(title, "B", "linear", (0.0, 1.25 * max(top, limit or 0.0))), (*marks, *labels))  # fmt: skip
-
-
-class Pair(NamedTuple):
-    """One measured time and what it was said to be."""
-
-    predicted_s: float
-    measured_s: float
-    label: str
-    group: str = ""
-    """What it is one of: a mode, a batch size."""
-
-
-SHARE_IN_BAND = 0.8
-
-
-def measured_against(
-    data: dict[str, Any], pairs: Sequence[Pair], band: float | None, basis: str, notes: Sequence[str] = ()
-) -> Figure:
-    """Draw predicted over measured times, the line where both are equal, and a band.
-
-    Args:
-        data: an analysis with a device.
-        pairs: measured and predicted times.
-        band: the prediction's error as a share, predicted/(1 + band) to predicted*(1 + band); None draws the band in
-            which the middle 80 % of the rows are.
-        basis: what the predicted times are, in words.
-        notes: what was left out.
-    """
-    x = log_limits((time for pair in pairs for time in (pair.predicted_s, pair.measured_s)), 1.5, 1.5)
-    ratio = np.array([pair.measured_s / pair.predicted_s for pair in pairs])
-    rest = (1 - SHARE_IN_BAND) / 2
-    low, high = (1 / (1 + band), 1 + band) if band is not None else np.quantile(ratio, (rest, 1 - rest)).tolist()
-    words = f"{SHARE_IN_BAND:.0%} of the rows: {significant(low, 3)} to {significant(high, 3)} times the {basis}"
-    if band is not None:
-        words = f"±{band:.0%}"
-    marks: list[Mark] = [
-        Area(x, tuple(low * v for v in x), tuple(high * v for v in x), "band", "", words),
-        Line(x, x, "diagonal", "", "equal"),
-    ]
-    groups = list(dict.fromkeys(pair.group for pair in pairs))
-    for number, group in enumerate(groups):
-        mine = [pair for pair in pairs if pair.group == group]
-        marks.append(Points(
-            tuple(pair.predicted_s for pair in mine), tuple(pair.measured_s for pair in mine), "measured", str(number),
-            names=tuple(f"{p.label}: {text(p.predicted_s, 's')} {basis}, {text(p.measured_s, 's')} measured"
-                        for p in mine),
-        ))  # fmt: skip
-    far = [Spot(pair.predicted_s, pair.measured_s, pair.label, abs(math.log(float(r) / float(np.median(ratio)))))
-           for pair, r in zip(pairs, ratio)]  # fmt: skip
-    worst = sorted(far, key=lambda spot: -spot.weight)[: 3 if len(pairs) > 10 else len(pairs)]
-    labels = [Label(x[1], x[1], "measured = " + basis, "diagonal", where="along", path=(x, x)),
-              *labels_for([spot._replace(weight=spot.weight + 1e-9) for spot in worst], "measured")]  # fmt: skip
-    error = float(np.mean(np.abs(1 / ratio - 1)))
-    return Figure(
-        title=heading("Measured against computed", data),
-        subtitle=settings({**data, "batch": None}, with_mode=False),
-        panels=(Panel(Axis(f"{basis.capitalize()} time", "s", "log", x), Axis("Measured time", "s", "log", x),
-                      (*marks, *labels)),),
-        key=(*(Key(group, "measured", str(i)) for i, group in enumerate(groups) if group), Key(words, "band")),
-        notes=(f"{len(pairs)} runs; the {basis} time is off by {error:.1%} on average, median measured/{basis} "
-               f"{significant(float(np.median(ratio)), 3)}.", *notes),
-    )  # fmt: skip

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from roofline.errors import MeasurementError
 from roofline.evaluate import evaluate
-from roofline.figures.runs import Pair
+from roofline.figures.measured import Pair
 from roofline.measured.against import against_device
 from roofline.measured.join import join_layers
 from roofline.measured.record import Measurement, by_run

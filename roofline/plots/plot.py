@@ -14,7 +14,8 @@ from roofline.figures import layers as layer_figures
 from roofline.figures import modes as mode_figures
 from roofline.figures import rooflines, runs, versus
 from roofline.figures.figure import Figure
-from roofline.figures.words import short_name
+from roofline.figures.measured import measured_against
+from roofline.figures.words import heading, settings, short_name
 from roofline.plots import batches as batch_data
 from roofline.plots import clocks, energies
 from roofline.plots.ceilings import ceiling_name, evaluation_of, main_ceiling, pipes_and_paths, roofs
@@ -223,7 +224,11 @@ def _measured(analysis: Analysis, path: Any, at_batch: Callable[[int], Analysis]
 
     pairs, notes = measured_pairs(analysis, path, at_batch)
     data = analysis.to_dict()
-    return runs.measured_against(data, pairs, None, str(data["basis"]), notes)
+    promised = analysis.calibration.time.band if analysis.calibration is not None else None
+    return measured_against(
+        pairs, None if promised is None else (promised.low, promised.high), str(data["basis"]), notes,
+        title=heading("Measured against computed", data), subtitle=settings({**data, "batch": None}, with_mode=False),
+    )  # fmt: skip
 
 
 def of_comparison(comparison: Comparison) -> Figure:

@@ -13,9 +13,10 @@ import roofline
 from roofline.errors import DeviceError, MeasurementError, UsageError
 from roofline.figures.figure import Figure
 from roofline.figures.marks import Area, Arrow, Bars, Cells, Label, Line, Points, Rule
+from roofline.figures.measured import POWER, Pair, measured_against
 from roofline.figures.modes import ClockMap, Spot, front_of, heatmap, pareto
 from roofline.figures.rooflines import Ceiling, Roof, modes_roofline, time_roofline
-from roofline.figures.runs import BatchPoint, Pair, batch_sweep, measured_against, memory_schedule
+from roofline.figures.runs import BatchPoint, batch_sweep, memory_schedule
 from roofline.figures.words import short_name
 
 ROW = {"class": "matmul", "op_type": "MatMul", "limited_by": "memory", "ceiling": "DRAM", "bytes_read": 0,
@@ -148,15 +149,20 @@ def test_memory_by_hand() -> None:
 
 def test_measured_by_hand() -> None:
     pairs = [Pair(1.0, 2.0, "a"), Pair(2.0, 3.0, "b"), Pair(4.0, 4.0, "c")]
-    figure = measured_against(data(), pairs, 0.25, "prediction")
+    figure = measured_against(pairs, (0.8, 1.25), "prediction")
     (band,) = marks(figure, Area, "band")
     assert [h / x for h, x in zip(band.high, band.x)] == pytest.approx([1.25, 1.25])
     assert [low / x for low, x in zip(band.low, band.x)] == pytest.approx([0.8, 0.8])
     (points,) = marks(figure, Points, "measured")
     assert (points.x, points.y) == ((1.0, 2.0, 4.0), (2.0, 3.0, 4.0))
     # errors of 1/2, 1/3 and 0; measured/predicted 2, 1.5, 1
-    assert figure.notes[0] == "3 runs; the prediction time is off by 27.8% on average, median measured/prediction 1.50."
-    own = measured_against(data(), pairs, None, "roofline")
+    assert figure.notes[0] == (
+        "3 runs; the predicted time is off by 27.8% on average, median measured/predicted 1.50; the band: "
+        "33% of the runs are in it."
+    )
+    watts = measured_against(pairs, None, "prediction", quantity=POWER)
+    assert (watts.panels[0].x.title, watts.panels[0].x.unit) == ("Predicted power", "W")
+    own = measured_against(pairs, None, "roofline")
     (band,) = marks(own, Area, "band")
     assert band.low[0] / band.x[0] == pytest.approx(1.1) and band.high[0] / band.x[0] == pytest.approx(1.9)
 
