@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 import transfer
+import tried
 from evidence import Series, series
 from numpy.typing import NDArray
 
@@ -103,11 +104,12 @@ def report() -> Iterator[str]:
     yield ""
     yield "| workload | modes | time: mean | worst | in the 80 % band | power: mean | worst | in the 80 % band |"
     yield "|---|---:|---:|---:|---:|---:|---:|---:|"
-    choices, times, powers, covered, power_covered, counts = [], [], [], [], [], []
+    choices, times, powers, covered, power_covered, counts, cases = [], [], [], [], [], [], []
     for found in series():
         if len(found.modes) < 2 * FEW - 1:
             continue
         result = held_out(found)
+        cases.append((found, result.seen))
         mean, worst = result.error(found.time_s, result.time)
         line = f"| {found.name} | {len(found.modes)} | {mean:.1%} | {worst:.1%} | {result.covered:.0%} "
         times.append((found.name, mean))
@@ -162,6 +164,7 @@ def report() -> Iterator[str]:
             f"median {np.median(regret):+.1%}."
         )
     yield from transfer.sections()
+    yield from tried.section(cases)
 
 
 def calibrations() -> Iterator[tuple[str, str]]:
