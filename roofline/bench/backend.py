@@ -72,11 +72,16 @@ def find_provider(name: str) -> Provider:
     return provider
 
 
-def default_threads() -> int:
-    """Return the number of CPUs that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+def thread_count(asked: int | None) -> int:
+    """Return how many threads an operator gets: as many as asked for, or one for each CPU of this process.
+
+    Raises:
+        UsageError: more than there are CPUs: onnxruntime's threads wait by spinning, so they would time each other.
+    """
+    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if asked is not None and not 1 <= asked <= cpus:
+        raise UsageError(f"this process may use {cpus} CPUs", where=f"--threads {asked}", expected=f"1 to {cpus}")
+    return cpus if asked is None else asked
 
 
 def open_session(

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
-from roofline.bench.backend import default_threads, find_provider, load_onnxruntime
+from roofline.bench.backend import thread_count, find_provider, load_onnxruntime
 from roofline.bench.kernels import KernelRate, best_rate, measure_kernels
 from roofline.bench.machine import Machine, read_machine
 from roofline.bench.streams import StreamRate, array_bytes, measure_caches, measure_streams
@@ -83,7 +83,7 @@ def measure_ceilings(
         raise UsageError(
             "only the CPU's ceilings can be measured so far", where=f"--provider {provider}", expected="cpu"
         )
-    count = default_threads() if threads is None else threads
+    count = thread_count(threads)
     machine = read_machine()
     note = say or (lambda _: None)
     kernel_s, stream_s = (QUICK_TIME_S, QUICK_TIME_S) if quick else (KERNEL_TIME_S, STREAM_TIME_S)

@@ -10,7 +10,7 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 from roofline.analysis import analyze
-from roofline.bench.backend import Provider, default_threads, find_provider, load_onnxruntime, open_session, refused
+from roofline.bench.backend import Provider, thread_count, find_provider, load_onnxruntime, open_session, refused
 from roofline.bench.backend import runner as make_runner
 from roofline.bench.energy import Reading, measure_energy, zeus_energy, zeus_monitor
 from roofline.bench.feeds import make_feeds
@@ -81,7 +81,7 @@ def measure(
     chosen = find_provider(provider)
     if runs < 1 or warmup < 0:
         raise UsageError("at least one run is needed", where="--runs", expected="1 or more")
-    count = default_threads() if threads is None else threads
+    count = thread_count(threads)
     analysis = analyze(model, bindings=bindings, shapes=shapes, runtime=chosen.runtime, ops=ops)
     computes, options = _precision(precision, analysis.precision, chosen)
     spec, mode_name = _device(device, mode)

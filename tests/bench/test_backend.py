@@ -54,4 +54,6 @@ def test_a_model_that_is_refused_gives_one_line() -> None:
 
 def test_threads_are_those_of_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backend.os, "sched_getaffinity", lambda _: {3, 5, 6}, raising=False)
-    assert backend.default_threads() == 3
+    assert backend.thread_count(None) == 3 and backend.thread_count(2) == 2
+    with pytest.raises(UsageError, match="--threads 4: this process may use 3 CPUs; expected 1 to 3"):
+        backend.thread_count(4)
