@@ -132,6 +132,10 @@ _NUMPY: Mapping[str, Callable[..., Array]] = {
 }
 
 
+_EXTERNAL = 1
+"""``TensorProto.EXTERNAL``."""
+
+
 def evaluate(
     node: onnx.NodeProto,
     inputs: Sequence[Array | None],
@@ -153,6 +157,8 @@ def evaluate(
     """
     if node.op_type in _NEVER or node.domain not in ("", "ai.onnx"):
         return None
+    if any(attribute.t.data_location == _EXTERNAL for attribute in node.attribute if attribute.HasField("t")):
+        return None  # onnx would open the file that it names
     try:
         if node.op_type == "Cast":
             from onnx.helper import tensor_dtype_to_np_dtype

@@ -38,6 +38,8 @@ def work(pipe: Connection, folder: Path, seed: int, backend: Path | None) -> Non
     prepare(folder)
     log = os.open(folder / "log", os.O_WRONLY | os.O_CREAT)
     os.dup2(log, 2)  # what C libraries say
+    warm = "plot {good}/tiny.onnx --device orin-agx -o {out}/p.svg"
+    attempt(arguments(warm, "", folder), folder, seconds=6 * SECONDS)  # Matplotlib lists its fonts the first time
     while (number := pipe.recv()) is not None:
         made = case(seed, number, backend)
         name = f"hostile{made.target.suffix}"
