@@ -72,10 +72,10 @@ class Check(NamedTuple):
     unit: str
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the public fields."""
+        """Return the public fields; null also where a value has no bound, as the throughput of what takes no time."""
         fields = self._asdict()
         del fields["unit"]
-        return fields
+        return {name: None if value in (math.inf, -math.inf) else value for name, value in fields.items()}
 
 
 def load_budget(path: str | Path) -> Budget:

@@ -149,6 +149,8 @@ def _count(node: Node, policy: PrecisionPolicy, factor: int, rules: RuleTable) -
     rule = rules.find(node.domain, node.op_type, node.opset)
     if rule is None:
         return _unsupported(node, f"no rule for {node.qualified_op}")
+    if rule.op_class in ("matmul", "convolution") and any(node.input(place) is None for place in rule.operands):
+        return _unsupported(node, "an operand is left out")
     node = policy.apply(node, rule.op_class, rule.operands)
     try:
         cost = rule.function(node)

@@ -11,6 +11,8 @@ from roofline.errors import SpecError, UnitError
 
 T = TypeVar("T")
 _MISSING = object()
+_SMALLEST, _LARGEST = 1e-30, 1e30
+"""Between these lie all numbers of a file, in SI units."""
 
 
 class Section:
@@ -73,7 +75,13 @@ class Section:
 
     def number(self, key: str, default: Any = _MISSING) -> float:
         """Return a plain number (a ratio or a count, never a quantity)."""
-        return float(self._get(key, (int, float), default))
+        return self._sane(float(self._get(key, (int, float), default)), key)
+
+    def _sane(self, value: float, key: str) -> float:
+        """Refuse what overflows when it is multiplied: no machine has such figures."""
+        if value != 0 and not _SMALLEST < abs(value) < _LARGEST:
+            raise self.error(f"{value:g} is beyond anything that is built", key)
+        return value
 
     def formula(self, key: str) -> str:
         """Return text or a whole number, as text; empty when absent."""
@@ -110,7 +118,7 @@ class Section:
             raise SpecError(error.what, where=error.where, expected=error.expected) from None
         if found < 0:
             raise self.error(f"{value!r} is negative", key)
-        return found
+        return self._sane(found, key)
 
     def section(self, key: str) -> Section:
         """Return a mapping below this one."""

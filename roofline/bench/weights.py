@@ -98,15 +98,17 @@ def _entries(tensor: onnx.TensorProto) -> dict[str, str]:
 
 
 def _is_missing(tensor: onnx.TensorProto, home: Path | None) -> bool:
-    """Return whether the values lie in another file that is not there, or too short."""
+    """Return whether the values lie in another file that is not there, too short, or outside the model's folder."""
     entries = _entries(tensor)
     if tensor.data_location != tensor.EXTERNAL or not entries:  # without entries: left out by our own reader
         return False
     if home is None:
         return True
     path = home / entries.get("location", "")
-    end = int(entries.get("offset", 0)) + int(entries.get("length", _size(tensor)))
-    return not path.is_file() or path.stat().st_size < end
+    if not path.resolve().is_relative_to(home.resolve()) or not path.is_file():
+        return True
+    start, length = entries.get("offset", "0"), entries.get("length", str(_size(tensor)))
+    return not (start.isdecimal() and length.isdecimal()) or path.stat().st_size < int(start) + int(length)
 
 
 def _size(tensor: onnx.TensorProto) -> int:

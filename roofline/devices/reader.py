@@ -116,6 +116,9 @@ class DeviceReader:
             for precision in rates.names():
                 self.precision(rates, precision)
                 pipes[pipe, precision] = self.number(rates.section(precision), "compute_per_clock")
+        if name != "dla" and ("vector", "fp32") not in pipes:
+            hint = "it stands in where another rate is unknown"
+            raise section.error("the fp32 rate of the vector pipe is missing", "pipes.vector", hint)
         units = section.section("units")
         if "knob" in units:
             counted = Units(

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from roofline.counting import members_of
-from roofline.errors import UsageError
+from roofline.errors import UsageError, one_line
 from roofline.export.as_table import number
 from roofline.export.tables import Table
 from roofline.graph.nodes import TensorInfo
@@ -32,9 +32,10 @@ def blocks(analysis: Analysis, name: str) -> Iterator[str | Table]:
     chosen = index if not layer["name"].endswith(" (backward)") else forward
     (nodes,) = members_of(analysis.layer_counts[chosen : chosen + 1], analysis.counts)
     what = layer["pattern"] or layer["op_type"]
-    yield f"{layer['name']}: {what} ({layer['class'] or 'no class'}), {len(layer['nodes'])} node(s), {layer['status']}."
+    called = one_line(layer["name"])
+    yield f"{called}: {what} ({layer['class'] or 'no class'}), {len(layer['nodes'])} node(s), {layer['status']}."
     if layer["reason"]:
-        yield f"reason   {layer['reason']}"
+        yield f"reason   {one_line(layer['reason'])}"
     yield _node_table(nodes)
     yield from _formulas(nodes)
     if layer["status"] != "counted":

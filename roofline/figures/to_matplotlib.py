@@ -52,11 +52,15 @@ def render(layout: Layout, theme: Theme) -> Figure:
 
 def image(figure: Figure, form: str, dpi: int) -> bytes:
     """Return the figure as the content of a png, svg or pdf file; equal figures give equal bytes."""
+    import warnings
+
     from matplotlib import rc_context
 
     buffer = io.BytesIO()
     dates: dict[str, Any] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(form, {"Software": None})
-    with rc_context({"svg.fonttype": "none", "svg.hashsalt": "roofline", "pdf.fonttype": 42}):
+    settings: Any = {"svg.fonttype": "none", "svg.hashsalt": "roofline", "pdf.fonttype": 42}
+    with rc_context(settings), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r"Glyph \d+ .* missing from")  # a name in another script: boxes are drawn
         figure.savefig(buffer, format=form, dpi=dpi, metadata=dates, facecolor=figure.get_facecolor())
     return buffer.getvalue()
 

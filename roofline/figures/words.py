@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import PurePath
 from typing import Any, NamedTuple
 
+from roofline.errors import one_line
 from roofline.figures.marks import Key, Label
 from roofline.figures.theme import OP_CLASSES
 from roofline.units import significant, text
@@ -23,7 +24,7 @@ def heading(what: str, data: dict[str, Any]) -> str:
 
 def model_name(data: dict[str, Any]) -> str:
     """Return the model's name: its file's."""
-    return PurePath(data["model"]["path"]).stem
+    return one_line(PurePath(data["model"]["path"]).stem)
 
 
 def settings(data: dict[str, Any], *, with_mode: bool = True) -> str:
@@ -38,18 +39,20 @@ def settings(data: dict[str, Any], *, with_mode: bool = True) -> str:
 
 def short_name(layer: Layer) -> str:
     """Return what tells a layer from others: ``/layer4/layer4.0/conv2/Conv`` -> ``layer4.0/conv2``."""
-    parts = [part for part in str(layer["name"]).split("/") if part]
+    parts = [part for part in one_line(str(layer["name"])).split("/") if part]
     if len(parts) > 1 and parts[-1].rstrip("_0123456789") == layer["op_type"]:
         parts = parts[:-1]
     kept = [a for a, b in zip(parts, [*parts[1:], ""]) if not b.startswith(f"{a}.")]
-    name = "/".join(kept[-2:]) or str(layer["op_type"])
+    name = "/".join(kept[-2:]) or one_line(str(layer["op_type"]))
     return name if len(name) <= 26 else f"…{name[-25:]}"
 
 
 def describe(layer: Layer) -> str:
     """Return one line about a layer, for the pointer."""
     moved = layer["bytes_read"] + layer["bytes_written"]
-    parts = [f"{layer['name']} ({layer['op_type']}): {text(layer['flops'], 'FLOP')}, {text(moved, 'B')}"]
+    parts = [
+        one_line(f"{layer['name']} ({layer['op_type']})") + f": {text(layer['flops'], 'FLOP')}, {text(moved, 'B')}"
+    ]
     if layer["roofline_time_s"] is not None:
         parts.append(f"{text(layer['roofline_time_s'], 's')} ({layer['share'] or 0:.1%})")
     if layer["energy_j"] is not None:

@@ -192,7 +192,7 @@ class _Grouper:
             way = tuple(
                 sorted((k, v) for k, v in node.attributes.items() if k != "activation" and not isinstance(v, float))
             )
-            key = (wiring.storage(node.tensor(0).name), node.domain, node.op_type, window, way)
+            key = (wiring.storage(node.operands[0].name), node.domain, node.op_type, window, way)
             group = self._sharing.get(key)
             if group is None or node.attributes.get("group", 1) != 1:
                 group = self._sharing[key] = self._new("contraction")

@@ -83,9 +83,10 @@ class Wiring:
         return past if len(new) == 1 and not new[0].is_static else []
 
     def is_constant_weight(self, position: int) -> bool:
-        """Whether a contraction's first operand is all of what it reads that is not constant."""
-        first, data = self.node(position).input(0), self.data_inputs(position)
-        return first is not None and [t.name for t in data] == [first.name]
+        """Whether a contraction's second operand is known, and its first is all it reads that is not constant."""
+        node = self.node(position)
+        first, second, data = node.input(0), node.input(1), self.data_inputs(position)
+        return first is not None and second is not None and second.is_known and [t.name for t in data] == [first.name]
 
 
 def size(tensor: TensorInfo) -> Dim:

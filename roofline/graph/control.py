@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from roofline.errors import ShapeError
 from roofline.findings import Finding
-from roofline.graph.raw import RawNode, ordered, raw_node
+from roofline.graph.raw import CONTROL, RawNode, ordered, raw_node
 
 if TYPE_CHECKING:
     import onnx
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from roofline.graph.contrib_shapes import Type
     from roofline.graph.shapes import Inference
 
-CONTROL = frozenset({"If", "Loop", "Scan", "SequenceMap"})
 MAX_NESTING = 20
 MAX_UNROLLED = 64
 """Trips that are inferred one by one where shapes change in between."""
@@ -48,16 +47,40 @@ def settle_control(inference: Inference, node: RawNode) -> list[Body]:
     if inference.depth >= MAX_NESTING:
         raise ShapeError(f"subgraphs are nested deeper than {MAX_NESTING}", where=node.proto.name or node.op_type)
     graphs = {a.name: a.g for a in node.proto.attribute if a.HasField("g")}
+    reason = _damage(node, graphs)
+    if reason:
+        raise ShapeError(f"{label_of(node)} ({node.op_type}) {reason}", hint="the file is damaged; export it again")
     if node.op_type == "If":
         return _settle_if(inference, node, graphs)
-    body = graphs.get("body")
-    if body is None:
-        return []
+    body = graphs["body"]
     if node.op_type == "Loop":
         return _settle_loop(inference, node, body)
     if node.op_type == "Scan":
         return [_settle_scan(inference, node, body)]
     return [_settle_map(inference, node, body)]
+
+
+_NEEDS = {"If": ("then_branch", "else_branch")}
+_INPUTS = {"If": 1, "Loop": 2, "Scan": 1, "SequenceMap": 1}
+
+
+def _damage(node: RawNode, graphs: Mapping[str, onnx.GraphProto]) -> str:
+    """Return what makes it impossible to follow the bodies of a node, empty if nothing does."""
+    for name in _NEEDS.get(node.op_type, ("body",)):
+        if name not in graphs:
+            return f"has no {name}"
+    if len(node.inputs) < _INPUTS[node.op_type]:
+        return f"has {len(node.inputs)} inputs, not the {_INPUTS[node.op_type]} that it needs"
+    if node.op_type != "Scan":
+        return ""
+    scanned, inputs = node.attributes.get("num_scan_inputs"), len(node.inputs)
+    if not isinstance(scanned, int) or not 1 <= scanned <= inputs:
+        return f"scans {scanned!r} of its {inputs} inputs"
+    for name in ("scan_input_axes", "scan_output_axes"):
+        axes = node.attributes.get(name, ())
+        if not isinstance(axes, tuple) or not all(isinstance(axis, int) for axis in axes):
+            return f"has {name} that are no list of whole numbers"
+    return ""
 
 
 def label_of(node: RawNode) -> str:
@@ -240,17 +263,17 @@ def _changing(node: RawNode) -> Finding:
 def _settle_scan(inference: Inference, node: RawNode, graph: onnx.GraphProto) -> Body:
     if inference.opset("") < _SCAN_WITHOUT_BATCH:
         return _settle_batched_scan(inference, node, graph)
-    scanned = node.attributes.get("num_scan_inputs", 0)
+    scanned = node.attributes["num_scan_inputs"]
     states = len(node.inputs) - scanned
     types = [inference.known.get(name) for name in node.inputs]
     axes = node.attributes.get("scan_input_axes") or (0,) * scanned
     inside: list[Type | None] = types[:states]
     inferred = None
     for plain, axis in zip(types[states:], axes, strict=False):
-        if plain is None:
+        if plain is None or not plain[1]:
             inside.append(None)
             continue
-        axis %= max(1, len(plain[1]))
+        axis %= len(plain[1])
         inferred = plain[1][axis]
         inside.append((plain[0], plain[1][:axis] + plain[1][axis + 1 :]))
     trips = _trips(inference, node, inferred, "the length of what it scans is unknown")
@@ -262,21 +285,21 @@ def _settle_scan(inference: Inference, node: RawNode, graph: onnx.GraphProto) ->
         if position < states:
             inference.add_plain(name, found)
         elif trips is not None:
-            axis = out_axes[position - states] % (len(found[1]) + 1)
+            axis = (out_axes[position - states] if position - states < len(out_axes) else 0) % (len(found[1]) + 1)
             inference.add_plain(name, (found[0], (*found[1][:axis], trips, *found[1][axis:])))
     return body
 
 
 def _settle_batched_scan(inference: Inference, node: RawNode, graph: onnx.GraphProto) -> Body:
     """Scan of opset 8: (lengths, states (B, ...), scanned (B, S, ...)); the body sees neither axis."""
-    scanned = node.attributes.get("num_scan_inputs", 0)
-    states = len(node.inputs) - 1 - scanned
+    scanned = node.attributes["num_scan_inputs"]
+    states = max(0, len(node.inputs) - 1 - scanned)
     types = [inference.known.get(name) for name in node.inputs[1:]]
     inside = [
         None if plain is None else (plain[0], plain[1][1 if position < states else 2 :])
         for position, plain in enumerate(types)
     ]
-    lead = next((plain[1][:2] for plain in types[states:] if plain is not None), None)
+    lead = next((plain[1][:2] for plain in types[states:] if plain is not None and len(plain[1]) > 1), None)
     trips = _trips(inference, node, lead[0] * lead[1] if lead else None, "the length of what it scans is unknown")
     body = _infer(inference, graph, inside, trips)
     for position, (name, found) in enumerate(zip(node.outputs, _results(body), strict=False)):

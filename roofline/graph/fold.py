@@ -75,7 +75,7 @@ def _squeeze(data: Array, axes: Any = None) -> Array:
 
 
 def _unsqueeze(data: Array, axes: Any) -> Array:
-    places = axes if isinstance(axes, tuple) else axes.ravel().tolist()
+    places = [int(axis) for axis in np.ravel(axes)]
     rank = data.ndim + len(places)
     sizes, ones = iter(data.shape), {a % rank for a in places}
     return data.reshape([1 if axis in ones else next(sizes) for axis in range(rank)])
@@ -132,6 +132,10 @@ _NUMPY: Mapping[str, Callable[..., Array]] = {
 }
 
 
+_EXTERNAL = 1
+"""``TensorProto.EXTERNAL``."""
+
+
 def evaluate(
     node: onnx.NodeProto,
     inputs: Sequence[Array | None],
@@ -153,6 +157,8 @@ def evaluate(
     """
     if node.op_type in _NEVER or node.domain not in ("", "ai.onnx"):
         return None
+    if any(attribute.t.data_location == _EXTERNAL for attribute in node.attribute if attribute.HasField("t")):
+        return None  # onnx would open the file that it names
     try:
         if node.op_type == "Cast":
             from onnx.helper import tensor_dtype_to_np_dtype
@@ -167,8 +173,10 @@ def evaluate(
             return [np.asarray(rule(*inputs, **attributes))]
         if node.op_type not in _BOUNDED and not is_small and _largest_result(inputs) > MAX_WORK:
             return None
-    except (ValueError, TypeError, IndexError, KeyError, ArithmeticError, MemoryError):
-        return None
+    except (ValueError, TypeError, IndexError, KeyError, AttributeError, ArithmeticError, MemoryError):
+        return None  # attributes that do not fit, or an input that is left out
+    if any(value is not None and not value.size for value in inputs):
+        return None  # numpy warns of the mean of nothing
     return _reference(node, inputs, opset)
 
 

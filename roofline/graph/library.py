@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from roofline.graph import contrib_shapes, value_shapes
-from roofline.graph.raw import RawNode
+from roofline.graph.raw import CONTROL, RawNode
 from roofline.graph.values import Values
 from roofline.plugins import load_plugins
 
@@ -25,6 +25,12 @@ class Known(Protocol):
     def type_of(self, name: str) -> onnx.TypeProto | None:
         """Return the type of a tensor, partly known shapes included."""
 
+
+FRAGILE = frozenset({"DictVectorizer", "EyeLike", "LabelEncoder", "RegexFullMatch", "TreeEnsemble"})
+"""Operators whose C++ rule takes the type of the first input for known, and ends the process where it is not.
+
+Found for onnx 1.23 by tests/reports/fragile_operators.py, which tries every operator.
+"""
 
 ShapeRules = Mapping[tuple[str, str], contrib_shapes.ShapeRule]
 """(domain, op type) -> rule."""
@@ -50,6 +56,12 @@ class Library:
             self.opsets = {"": self.opsets["ai.onnx"], **self.opsets}
         self._imports = list(model.opset_import)
         self._ir_version = model.ir_version
+        self._has_fragile = False
+
+    def note_fragile(self, content: bytes) -> bool:
+        """Return whether a serialised model may hold a fragile operator: then only nodes are inferred, one by one."""
+        self._has_fragile = any(name.encode() in content for name in FRAGILE)
+        return self._has_fragile
 
     def outputs(self, node: RawNode, inference: Known) -> Iterator[tuple[str, onnx.TypeProto]]:
         """Yield name and type of each output that a rule settles.
@@ -91,6 +103,8 @@ class Library:
         from onnx.shape_inference import infer_node_outputs
 
         schema = get_schema(node.op_type, opset, node.domain)
+        if self._has_fragile and (node.op_type in CONTROL or not _is_typed(node, inference)):
+            raise LookupError("the type of its first input is unknown")
         types = {name: kind for name in node.inputs if (kind := inference.type_of(name)) is not None}
         data = {}
         for name in node.inputs:
@@ -119,6 +133,14 @@ class Library:
             if position == 0 and twin.dtype_of is not None:
                 kind.tensor_type.elem_type = (inference.known.get(node.inputs[twin.dtype_of]) or (0, ()))[0]
             yield name, kind
+
+
+def _is_typed(node: RawNode, inference: Known) -> bool:
+    """Whether a fragile operator has what its C++ rule takes for granted."""
+    if node.op_type not in FRAGILE:
+        return True
+    first = inference.type_of(node.inputs[0]) if node.inputs and node.inputs[0] else None
+    return first is not None and first.WhichOneof("value") is not None
 
 
 def tensor_type(dtype: int, shape: tuple[int, ...]) -> onnx.TypeProto:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import mmap
 import os
 import stat
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from roofline.errors import ModelFileError
 from roofline.graph.functions import inlined
+from roofline.graph.raw import refuse_bytes
 from roofline.graph.wire import KEEP_BYTES, strip_weights
 
 if TYPE_CHECKING:
@@ -155,7 +157,17 @@ def _check_model(proto: onnx.ModelProto, where: str) -> onnx.ModelProto:
             )
     if not proto.graph.node and not proto.graph.output:
         raise ModelFileError("the graph is empty", where=where, expected="at least one node")
+    refuse_bytes(_names(proto.graph), where)
     return inlined(proto, where) if proto.functions else proto
+
+
+def _names(graph: onnx.GraphProto) -> Iterator[str]:
+    """Yield the names that a graph declares, and those of its inputs' dimensions."""
+    for value in (*graph.input, *graph.output):
+        yield value.name
+        yield from (dim.dim_param for dim in value.type.tensor_type.shape.dim)
+    yield from (tensor.name for tensor in graph.initializer)
+    yield from (tensor.values.name for tensor in graph.sparse_initializer)
 
 
 def _from_message(model: Any) -> onnx.ModelProto:
@@ -185,7 +197,8 @@ def _assign(message: Any, name: str, value: Any) -> None:
     elif hasattr(value, "append"):
         getattr(message, name).extend(value)
     else:
-        setattr(message, name, value)
+        with contextlib.suppress(UnicodeDecodeError):  # a producer's name, a comment: nothing that is read here
+            setattr(message, name, value)
 
 
 def _shell(tensor: Any) -> Any:

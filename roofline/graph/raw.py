@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -10,6 +10,10 @@ from roofline.errors import ShapeError
 
 if TYPE_CHECKING:
     import onnx
+
+
+CONTROL = frozenset({"If", "Loop", "Scan", "SequenceMap"})
+"""Operators that run subgraphs of their own."""
 
 
 class RawNode(NamedTuple):
@@ -29,9 +33,22 @@ class RawNode(NamedTuple):
 _NONE: Mapping[str, Any] = MappingProxyType({})
 
 
+def refuse_bytes(names: Iterable[str], where: str) -> None:
+    """Raise for a name that is no UTF-8 text: protobuf then hands out bytes.
+
+    Raises:
+        ShapeError: one of the names is none.
+    """
+    try:
+        "".join(names)
+    except TypeError:
+        raise ShapeError("a name is no UTF-8 text", where=where, hint="the file is damaged; export it again") from None
+
+
 def raw_node(node: onnx.NodeProto, index: int) -> RawNode:
     """Read a node's fields once."""
-    inputs, domain = tuple(node.input), node.domain
+    inputs, outputs, domain = tuple(node.input), tuple(node.output), node.domain
+    refuse_bytes((node.op_type, domain, node.name, *inputs, *outputs), f"node {index}")
     attributes: dict[str, Any] = {}
     inner: list[onnx.GraphProto] = []
     for attribute in node.attribute:
@@ -47,7 +64,7 @@ def raw_node(node: onnx.NodeProto, index: int) -> RawNode:
         node.op_type,
         "" if domain == "ai.onnx" else domain,
         inputs,
-        tuple(node.output),
+        outputs,
         MappingProxyType(attributes) if attributes else _NONE,
         reads + tuple(_names_in(inner)) if inner else reads,
     )

@@ -30,10 +30,13 @@ def length_of(inference: Inference, node: RawNode) -> int | None:
 
 
 def _pieces(inference: Inference, node: RawNode) -> int | None:
-    data = inference.known.get(node.inputs[0])
+    data = inference.known.get(node.inputs[0]) if node.inputs else None
     if data is None or not data[1]:
         return None
-    along: int = data[1][node.attributes.get("axis", 0)]
+    axis = node.attributes.get("axis", 0)
+    if not isinstance(axis, int) or not -len(data[1]) <= axis < len(data[1]):
+        return None
+    along: int = data[1][axis]
     if len(node.inputs) < 2 or not node.inputs[1]:
         return along
     split = inference.values.array(node.inputs[1]) if node.inputs[1] in inference.values else None

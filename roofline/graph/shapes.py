@@ -133,7 +133,10 @@ class Inference:
         from onnx.shape_inference import infer_shapes
 
         try:
-            inferred = infer_shapes(model)  # without data_prop: it would allocate a Range of any length
+            content = model.SerializeToString()
+            if self._library.note_fragile(content):
+                return
+            inferred = infer_shapes(content)  # without data_prop: it would allocate a Range of any length
         except Exception:  # noqa: BLE001 - one bad node can make it give up; the walk below still settles the rest
             return
         wrong = {name for node in model.graph.node if node.op_type in value_shapes.WRONG for name in node.output}
@@ -146,6 +149,8 @@ class Inference:
 
         Call it for the nodes in an order in which inputs come before their readers.
         """
+        if not node.outputs:
+            return
         if node.op_type == "Constant" and not node.inputs and not node.domain:
             self._constant(node)
             return
@@ -257,8 +262,10 @@ class Inference:
             self.values.add(node.outputs[0], np.asarray(prod(shape), dtype=np.int64))
             self.add_plain(node.outputs[0], (_INT64, ()))
         else:
-            end = node.attributes.get("end", len(shape))
-            part = shape[node.attributes.get("start", 0) : end]
+            start, end = node.attributes.get("start", 0), node.attributes.get("end", len(shape))
+            if not isinstance(start, int) or not isinstance(end, int):
+                return
+            part = shape[start:end]
             self.values.add(node.outputs[0], np.array(part, dtype=np.int64))
             self.add_plain(node.outputs[0], (_INT64, (len(part),)))
 

@@ -16,12 +16,12 @@ import sympy
 from roofline.errors import BindingError, RooflineError, ShapeError, UsageError
 from roofline.findings import Finding
 from roofline.graph.bind import Bindings, free_dimensions
-from roofline.graph.control import CONTROL
 from roofline.graph.library import ShapeRules
 from roofline.graph.load import load_proto
 from roofline.graph.merge import Merge
 from roofline.graph.nodes import Graph
 from roofline.graph.polynomials import Fit
+from roofline.graph.raw import CONTROL
 from roofline.graph.read import read_graph
 
 if TYPE_CHECKING:

@@ -41,7 +41,8 @@ def verdict(answer: Selection) -> str:
 def _change(answer: Selection, choice: Choice, other: Choice, label: str) -> str:
     """Return how a choice compares: ``as fast as MAXN for 24 % less energy``."""
     saved = answer.saving(choice, other)
-    ratio = (choice.time_s / choice.samples) / (other.time_s / other.samples)
+    theirs = other.time_s / other.samples
+    ratio = (choice.time_s / choice.samples) / theirs if theirs else 1.0  # a model that does nothing
     speed = f"as fast as {label}"
     if ratio >= 2:
         speed = f"{significant(ratio)} times as slow as {label}"
@@ -75,7 +76,7 @@ def reasons(answer: Selection) -> Iterator[str]:
     clock, dram = task.processor.clock, task.device.memory.clock
     changed = {k for k in after.knobs if after.knobs[k] != before.knobs[k]} - set(answer.unseen_knobs)
     table = evaluation.table
-    if clock in changed:
+    if clock in changed and task.workload.flop.size:
         moved = float(task.workload.moved_byte.sum())
         model = float(intensity(task.workload.flop.sum(), moved))
         peak = table.peak_flop_per_s.max(axis=1)

@@ -134,7 +134,9 @@ class _Step:
         node = member.node
         if member.op_class in ("recurrent", "attention"):
             return [*node.operands, *node.results]
-        first, second = node.tensor(0), node.tensor(1)
+        first, second = node.input(0), node.input(1)
+        if first is None or second is None:
+            return []
         pairs = ((first, second), (second, first))
         return [mine for mine, other in pairs if self._gradients.reaches(other)]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -44,3 +45,13 @@ def test_every_shape_that_can_be_known_is_known() -> None:
 def test_what_only_the_data_can_tell_is_said(name: str) -> None:
     model = next(model for found, model, _ in cases() if found == name)
     assert "unknown-shape" in {finding.code for finding in roofline.analyze(model).findings}
+
+
+@pytest.mark.slow
+def test_no_operator_of_an_unknown_type_takes_the_process_along() -> None:
+    """Each version of each operator, its inputs absent or unknown: the C++ rules of some end the process."""
+    script = Path(__file__).parents[1] / "reports" / "fragile_operators.py"
+    done = subprocess.run([sys.executable, str(script), "--own"], capture_output=True, text=True, timeout=300)
+    last = done.stdout.splitlines()[-1]
+    assert done.returncode == 0 and last.endswith("models, and no end"), f"{last}: {done.stderr[-500:]}"
+    assert int(last.split()[0]) > 15_000

@@ -88,8 +88,10 @@ def _events(path: str) -> tuple[list[_Event], list[_Event]]:
         start, length = number(item.get("ts"), f"{where}, ts"), number(item.get("dur"), f"{where}, dur")
         if length < 0:
             raise MeasurementError(f"{length:g} us is negative", where=f"{where}, dur", expected="a time")
-        args = item.get("args")
-        event = _Event(name, start, start + length, item.get("tid"), args if isinstance(args, dict) else {})
+        given = item.get("args")
+        args = given if isinstance(given, dict) else {}
+        args |= {name: str(args[name]) for name in ("op_name", "provider", "node_index") if name in args}
+        event = _Event(name, start, start + length, item.get("tid"), args)
         (runs if is_run else nodes).append(event)
     if not runs:
         raise MeasurementError("no run of the model in it", where=path, expected=WHAT)

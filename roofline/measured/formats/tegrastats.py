@@ -67,7 +67,7 @@ def _sample(line: int, text: str, path: str) -> Sample:
 def _clocks(row: Measurement, texts: Sequence[str], options: Options, path: str) -> tuple[Measurement, list[Finding]]:
     """Return the row with the clocks that hold through the window, and what is unknown about them."""
     findings = []
-    cpus = [_cpu(text) for text in texts]
+    cpus = [_cpu(text, path) for text in texts]
     cores = {len(clocks) for clocks in cpus}
     if row.cpu_cores is None and len(cores) == 1 and cores != {0}:
         row = row._replace(cpu_cores=cores.pop())
@@ -100,7 +100,11 @@ def _clocks(row: Measurement, texts: Sequence[str], options: Options, path: str)
     return row, findings
 
 
-def _cpu(text: str) -> list[int]:
+def _cpu(text: str, path: str) -> list[int]:
     """Return the clocks of the cores that are on."""
     found = _CPU.search(text)
-    return [int(core.partition("@")[2]) for core in found[1].split(",") if "@" in core] if found else []
+    clocks = [core.partition("@")[2].strip() for core in found[1].split(",") if "@" in core] if found else []
+    for clock in clocks:
+        if not re.fullmatch(r"[0-9]{1,9}", clock):
+            raise MeasurementError(f"{clock[:60]!r} is no clock of a core", where=path, expected="such as 33%@1728")
+    return list(map(int, clocks))

@@ -1,0 +1,1 @@
+"""Hostile files against the real commands: see run.py."""
