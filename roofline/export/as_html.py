@@ -1,7 +1,8 @@
-"""An analysis in a notebook cell."""
+"""An answer in a notebook cell."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from html import escape
 from typing import Any
 
@@ -11,7 +12,12 @@ from roofline.export.tables import Table
 
 def analysis_html(data: dict[str, Any], top: int = 10) -> str:
     """Return a self-contained HTML fragment: verdict, facts, layers, modes, findings."""
-    return "\n".join(_table(b) if isinstance(b, Table) else _text(b) for b in blocks(data, top))
+    return blocks_html(blocks(data, top))
+
+
+def blocks_html(parts: Iterable[str | Table]) -> str:
+    """Return text and tables as a self-contained HTML fragment."""
+    return "\n".join(_table(part) if isinstance(part, Table) else _text(part) for part in parts)
 
 
 def _text(block: str) -> str:

@@ -161,7 +161,7 @@ class Pair(NamedTuple):
     measured_s: float
     label: str
     group: str = ""
-    """What it is one of: a mode, a batch size."""
+    """What it is one of: a mode, a batch size; ``layers`` where it is no run but a part of one."""
 
 
 SHARE_IN_BAND = 0.8
@@ -205,12 +205,13 @@ def measured_against(
     labels = [Label(x[1], x[1], "measured = " + basis, "diagonal", where="along", path=(x, x)),
               *labels_for([spot._replace(weight=spot.weight + 1e-9) for spot in worst], "measured")]  # fmt: skip
     error = float(np.mean(np.abs(1 / ratio - 1)))
+    what = "layers" if groups == ["layers"] else "runs"
     return Figure(
         title=heading("Measured against computed", data),
         subtitle=settings({**data, "batch": None}, with_mode=False),
         panels=(Panel(Axis(f"{basis.capitalize()} time", "s", "log", x), Axis("Measured time", "s", "log", x),
                       (*marks, *labels)),),
         key=(*(Key(group, "measured", str(i)) for i, group in enumerate(groups) if group), Key(words, "band")),
-        notes=(f"{len(pairs)} runs; the {basis} time is off by {error:.1%} on average, median measured/{basis} "
+        notes=(f"{len(pairs)} {what}; the {basis} time is off by {error:.1%} on average, median measured/{basis} "
                f"{significant(float(np.median(ratio)), 3)}.", *notes),
     )  # fmt: skip

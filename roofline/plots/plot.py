@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from roofline.analysis import Analysis
     from roofline.comparison import Comparison
     from roofline.devices.spec import DeviceSpec
+    from roofline.measured.given import Given
 
 SLACK = 0.01
 
@@ -35,7 +36,7 @@ def plot(
     other: Any = None,
     vs: Mapping[str, Any] | None = None,
     batches: Sequence[int] = (),
-    measured: str | Path | None = None,
+    measured: Given | None = None,
     grid: str = "full",
     value: str | None = None,
     slack: float = SLACK,
@@ -50,7 +51,8 @@ def plot(
         kind: one of `KINDS`.
         other, vs: the second model, or what is different on side B, for ``compare`` (as for `roofline.compare`).
         batches: batch sizes for ``batch``; default 1, 2, 4, ..., 32.
-        measured: table of measured runs (``roofline.measurement/1``) for ``measured``.
+        measured: runs for ``measured``: a table (``roofline.measurement/1``), or what `roofline.measure` returned. One
+            run with its layers is drawn layer by layer.
         grid: the modes of ``pareto``: as for `roofline.select`.
         value: ``time`` or ``energy``, for ``heatmap``; None is the energy where it is known, else the time.
         slack: how much slower than the fastest mode is still as fast, for ``pareto`` and ``heatmap``.
@@ -96,7 +98,7 @@ def plot_analysis(
     kind: str = "roofline",
     *,
     other: Analysis | None = None,
-    measured: str | Path | None = None,
+    measured: Given | None = None,
     grid: str = "full",
     value: str | None = None,
     slack: float = SLACK,

@@ -144,6 +144,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
         {"analysis", "errors", *EVALUATED, "export", "findings", "measured"},
         {"numpy", "scipy"},
     ),
+    "measured_runs": ({"analysis", "calibration", "devices", "errors", "measured", "validation"}, set()),
     "joining": ({"analysis", "counting"}, set()),
     "comparison": ({"analysis", "choices", "devices", "errors", "export", "findings", "joining"}, set()),
     "budget": ({"errors", "findings", "section", "strict_yaml", "units"}, set()),
@@ -208,7 +209,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
         {"numpy"},
     ),
     "bench": (
-        {"analysis", "devices", "errors", "findings", "graph.load", "graph.nodes", "measured", "units"},
+        {"analysis", "devices", "errors", "export", "findings", "graph.load", "graph.nodes", "measured", "units"},
         {"numpy", "onnx", "onnxruntime", "yaml", "zeus"},
     ),
     "cli": (
@@ -235,7 +236,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
                 "analysis",
                 "devices",
             ),
-            *("errors", "findings"),
+            *("bench", "calibration.record", "errors", "findings", "measured_runs", "validation"),
         },
         set(),
     ),
