@@ -177,6 +177,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
             "ops",
             "formulas",
             "calibration",
+            "figures.theme",
             "model.predicted",
             "selection",
             "sweeping.summary",
@@ -307,6 +308,12 @@ def test_plot_libraries_are_imported_by_their_renderer_alone() -> None:
     for library, renderer in (("matplotlib", "to_matplotlib.py"), ("plotly", "to_plotly.py")):
         users = [path.name for path in FILES if any(m.partition(".")[0] == library for m in imports(path))]
         assert set(users) <= {renderer, "figure.py"}, library  # figure.py names their types
+
+
+def test_one_file_loads_rich_and_only_on_a_terminal() -> None:
+    users = {path.relative_to(PACKAGE).as_posix() for path in FILES
+             if any(module.partition(".")[0] == "rich" for module in imports(path))}  # fmt: skip
+    assert users == {"cli/output.py", "cli/sweep_progress.py", "export/terminal.py"}
 
 
 def test_building_and_placing_a_figure_loads_no_plot_library() -> None:
