@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import product
@@ -12,6 +13,7 @@ from roofline.errors import UsageError
 from roofline.findings import Finding
 from roofline.notes import findings_about
 
+_LOG = logging.getLogger(__name__)
 _PRECISIONS = ("fp32", "tf32", "fp16", "int8")
 _TRAFFIC = ("fused", "unfused")
 
@@ -41,7 +43,11 @@ def variants(analysis: Analysis, *, precision: str | None = None, **options: Any
         raise UsageError("a report is about a model on a device", expected="--device as well")
     later = set(findings_about(analysis))
     reading = tuple(finding for finding in analysis.findings if finding not in later)
-    return tuple(_again(analysis, way, precision, options, reading) for way in _ways(analysis))
+    ways, found = list(_ways(analysis)), []
+    for number, way in enumerate(ways, 1):
+        found.append(_again(analysis, way, precision, options, reading))
+        _LOG.info("%d of %d other ways to count", number, len(ways))
+    return tuple(found)
 
 
 def _ways(analysis: Analysis) -> Iterator[_Way]:
