@@ -40,8 +40,7 @@ def command(
     from roofline.report.variants import variants
 
     log(verbose)
-    options["calibration"] = "none"  # the page works rooflines out again in every mode
-    carried = {name: options[name] for name in ("precision", "ops", "optimizer", "recompute")}
+    carried = {name: options[name] for name in ("precision", "calibration", "ops", "optimizer", "recompute")}
     with Waiting("writing the page", quiet or verbose):
         analysis = analyze(model, bindings=merged(bind), shapes=merged(shapes), **options)
         page = report_html(analysis, variants(analysis, **carried))

@@ -197,7 +197,11 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "report": (
         {
             "analysis",
+            "calibration.record",
             "devices",
+            "model.predicted",
+            "prediction",
+            "units",
             "errors",
             *EVALUATED,
             "export",
