@@ -26,7 +26,7 @@ _BAR = 8
 """Characters of the longest bar."""
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
 _GAP = 2
-_LEAST, _LONG = 16, 24
+_LEAST, _LONG = 16, 30
 """Characters that a column of text is left with before columns are left out; the second for the first column, and for
 any that has much to say."""
 
@@ -59,7 +59,7 @@ def rich_table(table: Table, width: int, has_blocks: bool = True) -> tuple[RichT
         width: characters of a line.
         has_blocks: whether the terminal can show eighths of a block.
     """
-    rows = [[shortened(cell, table.widest) for cell in row] for row in table.rows]
+    rows = [[one_line(row[0]), *(shortened(cell, table.widest) for cell in row[1:])] for row in table.rows]
     limits = [next((cell for cell in row[1:] if cell in STYLES), "") for row in rows]
     bars = table.bars and _bars(table.shares, has_blocks)
     kept, widths = fitting(table, rows, width)
@@ -74,7 +74,8 @@ def rich_table(table: Table, width: int, has_blocks: bool = True) -> tuple[RichT
         style = STYLES.get(limits[number], "")
         cells = []
         for i in kept:
-            cell = Text(shortened(row[i], widths[i]), style=_style(row[i]) if i else "")
+            shown = shortened(row[i], widths[i]) if i else _name(row[i], widths[i])
+            cell = Text(shown, style=_style(row[i]) if i else "")
             if bars and table.columns[i] == table.bars:
                 cell = Text(bars[number], style=style).append(f"{row[i]:>{_length(rows, i)}}", style="default")
             cells.append(cell)
@@ -107,6 +108,12 @@ def fitting(table: Table, rows: Sequence[Sequence[str]], width: int) -> tuple[li
         least[i] += more
         free -= more
     return kept, {i: least[i] for i in kept}
+
+
+def _name(text: str, width: int) -> str:
+    """Cut a name so that its end stays: that is what tells one layer from another."""
+    head = width // 5
+    return text if len(text) <= width else f"{text[:head]}…{text[len(text) - (width - 1 - head) :]}"
 
 
 def _length(rows: Sequence[Sequence[str]], column: int) -> int:

@@ -13,7 +13,7 @@ from terminals import on_terminal, plain
 
 import roofline
 from roofline.export.tables import Table
-from roofline.export.terminal import fitting
+from roofline.export.terminal import fitting, rich_table
 
 MODEL = str(Path(__file__).parents[1] / "data" / "models" / "resnet18.onnx")
 COMMAND = ("analyze", MODEL, "--device", "orin-agx", "--bind", "batch=1", "--top", "12")
@@ -59,6 +59,13 @@ def test_what_a_narrow_terminal_leaves_out_is_said() -> None:
     head = next(line for line in narrow.split("\n") if line.startswith("layer "))
     assert {"layer", "time", "share", "limited by"} <= {part.strip() for part in head.split("  ")}
     assert "no room for op, bytes, FLOP/B, ceiling (a wider terminal or a pipe has all)" in narrow.replace("\n", " ")
+
+
+def test_a_long_name_is_cut_so_that_its_end_stays() -> None:
+    names = [f"/a/long/way/down/to/layer{i}/conv/conv.0/conv.0.0/Conv" for i in range(3)]
+    table = Table("t", ("layer", "time"), [[name, "1 s"] for name in names], right=frozenset({"time"}))
+    shown = [str(cell) for cell in rich_table(table, 40)[0].columns[0].cells]
+    assert len(set(shown)) == 3 and all(len(name) <= 35 and name.endswith("conv.0.0/Conv") for name in shown)
 
 
 def test_elsewhere_it_is_the_same_plain_text() -> None:
