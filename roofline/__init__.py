@@ -26,11 +26,16 @@ from roofline.findings import Finding
 
 if TYPE_CHECKING:
     from roofline.analysis import Analysis, analyze
+    from roofline.bench.device import measure_device
+    from roofline.bench.measure import measure
+    from roofline.bench.result import MeasuredRun
+    from roofline.calibration.record import Calibration
     from roofline.comparison import Comparison, compare
     from roofline.devices.load import load_device
     from roofline.devices.spec import DeviceSpec
     from roofline.figures.figure import Figure
     from roofline.graph.nodes import Node
+    from roofline.measured_runs import calibrate, validate
     from roofline.ops.table import Cost, cost_of
     from roofline.own_ops import operator
     from roofline.plots.plot import plot
@@ -38,11 +43,19 @@ if TYPE_CHECKING:
     from roofline.selection.select import select
     from roofline.sweeping.sweep import sweep
     from roofline.symbolic import Symbolic, symbolic
+    from roofline.validation import Validation
 
 __version__ = "0.1.0"
 
 _LAZY = {
     "Analysis": "roofline.analysis",
+    "Calibration": "roofline.calibration.record",
+    "MeasuredRun": "roofline.bench.result",
+    "Validation": "roofline.validation",
+    "calibrate": "roofline.measured_runs",
+    "measure": "roofline.bench.measure",
+    "measure_device": "roofline.bench.device",
+    "validate": "roofline.measured_runs",
     "Comparison": "roofline.comparison",
     "Symbolic": "roofline.symbolic",
     "analyze": "roofline.analysis",
@@ -64,6 +77,7 @@ _LAZY = {
 __all__ = [
     "Analysis",
     "BindingError",
+    "Calibration",
     "Comparison",
     "Cost",
     "DeviceError",
@@ -71,6 +85,7 @@ __all__ = [
     "Figure",
     "Finding",
     "GateError",
+    "MeasuredRun",
     "ModelFileError",
     "Node",
     "RooflineError",
@@ -80,15 +95,20 @@ __all__ = [
     "Symbolic",
     "UnitError",
     "UsageError",
+    "Validation",
     "analyze",
+    "calibrate",
     "compare",
     "cost_of",
     "load_device",
+    "measure",
+    "measure_device",
     "operator",
     "plot",
     "select",
     "sweep",
     "symbolic",
+    "validate",
 ]
 
 

@@ -87,6 +87,11 @@ class Analysis:
         return json_text(self.to_dict(tensors))
 
     @property
+    def verdict(self) -> str:
+        """The answer in one line."""
+        return str(self.to_dict()["verdict"])
+
+    @property
     def layers(self) -> list[dict[str, Any]]:
         """One dict per node, in graph order."""
         result: list[dict[str, Any]] = self.to_dict()["layers"]
@@ -109,7 +114,7 @@ class Analysis:
 
         Args:
             kind: ``roofline``, ``energy``, ``modes``, ``power``, ``pareto``, ``layers``, ``classes``, ``heatmap``,
-                ``memory``, ``compare`` (with ``other=`` an analysis) or ``measured`` (with ``measured=`` a table).
+                ``memory``, ``compare`` (with ``other=`` an analysis) or ``measured`` (with ``measured=`` runs).
             theme: ``light`` or ``dark``.
             size: ``column`` or ``slide``.
             **options: as for `roofline.plot`.
@@ -153,7 +158,7 @@ def analyze(
     runtime: str | None = None,
     processor: str | None = None,
     clocks: str = "locked",
-    calibration: str = "auto",
+    calibration: str | Calibration = "auto",
     optimizer: str | None = None,
     recompute: bool = False,
     levels: bool = False,
@@ -181,7 +186,8 @@ def analyze(
         processor: ``gpu`` or ``cpu``; None is the GPU, or the CPU for ``ort-cpu``.
         clocks: ``locked`` (jetson_clocks) or ``stock`` governor: which energy figures apply.
         calibration: ``auto`` (the shipped one for this device, runtime, precision and workload, if there is one),
-            ``none`` (rooflines only), or the name or file of one. ``auto`` needs `runtime`.
+            ``none`` (rooflines only), the name or file of one, or what `roofline.calibrate` returned. ``auto`` needs
+            `runtime`.
         levels: let results that fit the last-level cache stay there for the next layer, and count both levels.
         ops: file of formulas for operators of your own (``roofline.ops/1``); they go before the built-in rules.
         rate_per_s: samples arrive at this rate (a camera): adds the average power, idle time between runs included.
@@ -291,7 +297,7 @@ def _contraction_precisions(counts: Sequence[LayerCount]) -> set[str]:
 
 
 def _calibration(
-    wanted: str,
+    wanted: str | Calibration,
     device: DeviceSpec,
     processor: Processor,
     runtime: str | None,

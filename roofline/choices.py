@@ -80,7 +80,7 @@ def check_options(
     traffic: str,
     runtime: str | None,
     clocks: str,
-    calibration: str,
+    calibration: object,
     optimizer: str | None = None,
     recompute: bool = False,
 ) -> None:

@@ -47,6 +47,17 @@ class Comparison:
 
         return json_text(self.to_dict())
 
+    def _repr_html_(self) -> str:
+        from roofline.export.as_html import blocks_html
+        from roofline.export.comparison_tables import blocks
+
+        return blocks_html(blocks(self.to_dict(), top=10))
+
+    @property
+    def verdict(self) -> str:
+        """The answer in one line."""
+        return str(self.to_dict()["verdict"])
+
     @property
     def totals(self) -> dict[str, Any]:
         """Figure -> ``{"a", "b", "difference", "ratio"}``; difference is B - A, ratio is B / A."""

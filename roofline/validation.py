@@ -107,11 +107,24 @@ class Validation:
         """Runs faster than the bound by more than 3 %: each is a defect of the bound or of the data."""
         return tuple(p for p in self.runs if p.time_s < p.bound_time_s * (1 - TOLERANCE))
 
+    @property
+    def verdict(self) -> str:
+        """The answer in one line."""
+        from roofline.export.as_validation import verdict
+
+        return verdict(self)
+
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain data, ``schema: roofline.validation/1``."""
         from roofline.export.as_validation import validation_dict
 
         return validation_dict(self)
+
+    def _repr_html_(self) -> str:
+        from roofline.export.as_html import blocks_html
+        from roofline.export.as_validation import blocks
+
+        return blocks_html(blocks(self))
 
 
 def values_of(point: Point, quantity: str) -> tuple[float, float]:

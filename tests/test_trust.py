@@ -118,8 +118,10 @@ def test_a_billion_laughs_and_a_long_number_cost_nothing() -> None:
     assert loads("a: " + "9" * 5000, "f.yaml")["a"]  # int() of so many digits would raise
 
 
-OPS: dict[str, Any] = {"schema": "roofline.ops/1", "ops": [
-    {"op": "a.B", "class": "matmul", "inputs": ["m, k", "k, n"], "outputs": ["m, n"], "source": "this test"}]}  # fmt: skip
+OPS: dict[str, Any] = {
+    "schema": "roofline.ops/1",
+    "ops": [{"op": "a.B", "class": "matmul", "inputs": ["m, k", "k, n"], "outputs": ["m, n"], "source": "this test"}],
+}
 
 
 @pytest.mark.parametrize(

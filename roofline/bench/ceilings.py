@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
-from roofline.bench.backend import thread_count, find_provider, load_onnxruntime
+from roofline.bench.backend import find_provider, load_onnxruntime, thread_count
 from roofline.bench.kernels import KernelRate, best_rate, measure_kernels
 from roofline.bench.machine import Machine, read_machine
 from roofline.bench.streams import StreamRate, array_bytes, measure_caches, measure_streams

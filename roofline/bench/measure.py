@@ -10,7 +10,7 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 from roofline.analysis import analyze
-from roofline.bench.backend import Provider, thread_count, find_provider, load_onnxruntime, open_session, refused
+from roofline.bench.backend import Provider, find_provider, load_onnxruntime, open_session, refused, thread_count
 from roofline.bench.backend import runner as make_runner
 from roofline.bench.energy import Reading, measure_energy, zeus_energy, zeus_monitor
 from roofline.bench.feeds import make_feeds
@@ -43,7 +43,7 @@ def measure(
     min_time_s: float = 2.0,
     threads: int | None = None,
     per_node: bool = True,
-    device: str | None = None,
+    device: str | Path | DeviceSpec | None = None,
     mode: str | None = None,
     clocks: str | None = None,
     power_sensors: str | None = None,
@@ -65,8 +65,8 @@ def measure(
             provider can switch (``tf32`` or ``fp32``; TensorRT: ``fp16``).
         provider: ``cpu``, ``cuda`` or ``tensorrt``.
         threads: threads inside an operator; None is every CPU that this process may use.
-        device: id or file of the board this is, for its rails and its name in the rows.
-        mode: power mode it is in, for the rows.
+        device: the board this is (id, file, or what `measure_device` returned), for its rails and its name in the rows.
+        mode: power mode it is in, for the rows; None is unknown, unless the device has a single one.
         clocks: ``locked`` or ``stock``; None asks the CPU's governor.
         power_sensors: a sysfs tree to find counters in; None is ``ROOFLINE_POWER_SENSORS``, or /sys.
         inputs: a .npz file with values of inputs, by name.
@@ -169,13 +169,15 @@ def _precision(requested: str | None, of_file: str, provider: Provider) -> tuple
     )
 
 
-def _device(device: str | None, mode: str | None) -> tuple[DeviceSpec | None, str]:
+def _device(device: str | Path | DeviceSpec | None, mode: str | None) -> tuple[DeviceSpec | None, str]:
     if device is None:
         return None, mode or ""
     from roofline.devices.load import load_device
     from roofline.devices.modes import find_mode
 
     spec = load_device(device)
+    if mode is None and len(spec.modes) == 1:
+        return spec, spec.modes[0].name  # it can be in no other
     return spec, find_mode(spec, mode).name if mode else ""
 
 

@@ -52,6 +52,13 @@ class MeasuredRun:
         """Mean power while it ran."""
         return None if self.energy is None else self.energy.energy_j / self.energy.duration_s
 
+    @property
+    def verdict(self) -> str:
+        """The answer in one line."""
+        from roofline.export.as_measurement import verdict
+
+        return verdict(self)
+
     def rows(self) -> list[Measurement]:
         """Return the run as rows of the table of measured runs: the whole model first, then its nodes."""
         graph, timing, clock = self.analysis.graph, self.timing, self.machine.clock_hz
@@ -97,3 +104,9 @@ class MeasuredRun:
             for entry in self.nodes
         ]
         return [whole, *nodes]
+
+    def _repr_html_(self) -> str:
+        from roofline.export.as_html import blocks_html
+        from roofline.export.as_measurement import blocks
+
+        return blocks_html(blocks(self, top=10))

@@ -67,8 +67,8 @@ def _shown(work: Work) -> str:
     return f"{work.macs} MAC, {work.nodes} counted nodes, batch {work.batch}"
 
 
-def choose_calibration(wanted: str, question: Question) -> Calibration | None:
-    """Return the calibration that is named, or for ``auto`` the shipped one that applies, or None.
+def choose_calibration(wanted: str | Calibration, question: Question) -> Calibration | None:
+    """Return the calibration that is named (or is one already), or for ``auto`` the shipped one that applies, or None.
 
     ``auto`` needs the runtime to be named: the same model takes several times as long under another one.
 
@@ -78,10 +78,12 @@ def choose_calibration(wanted: str, question: Question) -> Calibration | None:
     if wanted == "none" or (wanted == "auto" and question.runtime is None):
         return None
     if wanted != "auto":
-        found = load_named(wanted, calibration_folders())
+        found = wanted if isinstance(wanted, Calibration) else load_named(wanted, calibration_folders())
         reason = question.mismatch(found)
         if reason:
-            raise SpecError("this calibration does not apply", where=found.path, expected=f"another one: {reason}")
+            raise SpecError(
+                "this calibration does not apply", where=found.path or found.name, expected=f"another one: {reason}"
+            )
         return found
     fitting = []
     for folder in calibration_folders():

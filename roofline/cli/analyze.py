@@ -39,6 +39,7 @@ def command(
     from roofline.analysis import analyze
     from roofline.choices import loose
     from roofline.cli.output import log, write_blocks, write_data
+    from roofline.cli.progress import Waiting
     from roofline.export import as_table
 
     log(verbose)
@@ -52,7 +53,8 @@ def command(
 
         limits = load_budget(budget)
         options, bindings, overruled = with_options(limits, options, bindings)
-    analysis = analyze(model, bindings=bindings, shapes=merged(shapes), **options)
+    with Waiting("counting", quiet or verbose):
+        analysis = analyze(model, bindings=bindings, shapes=merged(shapes), **options)
     gate = loose(analysis.findings, analysis.graph.path) if strict else None
     data = analysis.to_dict(tensors)
     tables = []

@@ -50,6 +50,7 @@ def command(
     from roofline.calibration.file import as_yaml
     from roofline.cli.measured_options import names_of, read_rows
     from roofline.cli.output import log, write, write_blocks
+    from roofline.cli.progress import Waiting
     from roofline.errors import UsageError
 
     log(verbose)
@@ -61,10 +62,11 @@ def command(
         raise click.UsageError("--emit goes with --suggest")
     rows = read_rows(measured, only) if measured is not None else []
     names = names_of(models, workloads, rows) if rows else {models[0]: models[0]}
-    analyses = {
-        name: analyze(model, bindings=merged(bind), shapes=merged(shapes), calibration="none", **options)
-        for name, model in names.items()
-    }
+    with Waiting("counting", quiet or verbose):
+        analyses = {
+            name: analyze(model, bindings=merged(bind), shapes=merged(shapes), calibration="none", **options)
+            for name, model in names.items()
+        }
     analysis = next(iter(analyses.values()))
     if analysis.device is None:
         raise UsageError("a calibration is for a device", expected="--device as well")
@@ -72,10 +74,11 @@ def command(
         _suggest(analysis, suggest, grid, emit, output, models[0])
         return 0
     left_out: Mapping[str, float] = {}
-    if len(models) > 1:
-        found, left_out = calibrate_across(analyses, rows, measured or "")
-    else:
-        found = calibrate(analysis, [row for row in rows if row.workload in names], measured or "")
+    with Waiting("fitting", quiet or verbose):
+        if len(models) > 1:
+            found, left_out = calibrate_across(analyses, rows, measured or "")
+        else:
+            found = calibrate(analysis, [row for row in rows if row.workload in names], measured or "")
     write(as_yaml(found), output)
     if not quiet and output not in (None, "-"):
         from roofline.export.as_calibration import blocks

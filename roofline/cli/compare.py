@@ -90,12 +90,14 @@ def command(
         raise click.UsageError("give a second model, or say what is different on side B: --vs precision=fp16")
     from roofline.choices import loose
     from roofline.cli.output import log, write_blocks, write_data
+    from roofline.cli.progress import Waiting
     from roofline.comparison import compare
     from roofline.export import comparison_tables
 
     log(verbose)
     form = chosen_format(format_, output)
-    comparison = compare(model, other, bindings=merged(bind), shapes=merged(shapes), vs=changes, **options)
+    with Waiting("comparing", quiet or verbose):
+        comparison = compare(model, other, bindings=merged(bind), shapes=merged(shapes), vs=changes, **options)
     gate = loose(comparison.findings, f"{model} and {other or model}") if strict else None
     data = comparison.to_dict()
     if form in ("json", "csv"):

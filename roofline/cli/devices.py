@@ -100,7 +100,7 @@ def measure(output: str, threads: int | None, quick: bool, provider: str, quiet:
     path = Path(output)
     if path.suffix not in (".yaml", ".yml"):
         raise click.UsageError(f"-o {output}: a device file ends in .yaml")
-    with Progress("measuring") as progress:
+    with Progress("measuring", quiet) as progress:
         found = measure_ceilings(provider=provider, threads=threads, quick=quick, say=progress.say)
     write(device_text(found, path.stem), output)
     if not quiet:

@@ -32,6 +32,7 @@ def command(
     """
     from roofline.choices import loose
     from roofline.cli.output import log, write_blocks, write_data
+    from roofline.cli.progress import Waiting
     from roofline.export import as_formula
     from roofline.formulas import latex as in_latex
     from roofline.formulas import text
@@ -39,7 +40,8 @@ def command(
 
     log(verbose)
     form = chosen_format(format_, output)
-    formulas = symbolic(model, bindings=merged(bind), shapes=merged(shapes), **options)
+    with Waiting("working out formulas", quiet or verbose):
+        formulas = symbolic(model, bindings=merged(bind), shapes=merged(shapes), **options)
     gate = loose(formulas.findings, formulas.graph.path) if strict else None
     if form in ("json", "csv"):
         write_data(as_formula.formula_dict(formulas, in_latex if latex else text), form, output, gate)

@@ -60,7 +60,7 @@ def command(
     check_options(precision, phase, traffic, runtime, "locked", calibration, optimizer, recompute)
     if phase != "inference":
         raise UsageError("onnxruntime runs inference", where=f"--phase {phase}", expected="inference")
-    with Progress("measuring") as progress:
+    with Progress("measuring", quiet) as progress:
         run = measure(
             sys.stdin.buffer.read() if model == "-" else model,
             bindings=merged(bind), shapes=merged(shapes), precision=precision, ops=ops, per_node=layers,

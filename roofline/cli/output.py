@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from roofline.errors import one_line
-from roofline.export.tables import Table, markdown, plain, rich_table
+from roofline.export.tables import Table, markdown, plain
 from roofline.files import write_whole
 
 
@@ -52,8 +52,12 @@ def write_blocks(blocks: Iterable[str | Table], form: str, output: str | None) -
     if form == "markdown":
         parts = [markdown(b) if isinstance(b, Table) else _safe(b).replace("\n", "  \n") for b in blocks]
         write("\n\n".join(parts), output)
-    elif output in (None, "-") and sys.stdout.isatty() and "NO_COLOR" not in os.environ:
-        _to_terminal(blocks)
+    elif output in (None, "-") and _is_terminal():
+        from rich.console import Console  # late: most runs are piped
+
+        from roofline.export.terminal import print_blocks
+
+        print_blocks(blocks, Console(highlight=False))
     else:
         lines: list[str] = []
         after_table = False
@@ -71,14 +75,6 @@ def _safe(block: str) -> str:
     return "\n".join(one_line(line) for line in block.split("\n"))
 
 
-def _to_terminal(blocks: Iterable[str | Table]) -> None:
-    from rich.console import Console
-    from rich.text import Text
-
-    console = Console(highlight=False)
-    for number, block in enumerate(blocks):
-        if isinstance(block, Table):
-            console.print()
-            console.print(rich_table(block))
-        else:
-            console.print(Text(_safe(block), style="bold" if number == 0 else ""))
+def _is_terminal() -> bool:
+    """Return whether stdout shows colour: a terminal, and neither NO_COLOR (no-color.org) nor TERM=dumb says no."""
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"

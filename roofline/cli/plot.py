@@ -31,11 +31,12 @@ from roofline.cli.options import BatchesType, ShareType, device_options, merged,
 @click.option("--value", metavar="V", help="time or energy, for --kind heatmap. Default: energy, where it is known.")
 @click.option("--slack", type=ShareType(), default=0.01, show_default="1%", metavar="1%",
               help="How much slower is still as fast, for --kind pareto and heatmap.")  # fmt: skip
+@click.option("-q", "--quiet", is_flag=True, help="No line that says how far it is.")
 @click.option("-v", "--verbose", count=True, help="Log what is done, to stderr.")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 def command(
-    model: str, bind: tuple[Any, ...], shapes: tuple[Any, ...], vs: tuple[str, ...], output: str, verbose: int,
-    debug: bool, **options: Any,
+    model: str, bind: tuple[Any, ...], shapes: tuple[Any, ...], vs: tuple[str, ...], output: str, quiet: bool,
+    verbose: int, debug: bool, **options: Any,
 ) -> int:  # fmt: skip
     """Draw MODEL on a device: rooflines, modes, layers.
 
@@ -46,6 +47,7 @@ def command(
     """
     from roofline.cli.compare import changes_of
     from roofline.cli.output import log
+    from roofline.cli.progress import Waiting
     from roofline.figures.figure import check_suffix
     from roofline.figures.theme import find_size, find_theme
     from roofline.plots.plot import plot
@@ -54,6 +56,7 @@ def command(
     check_suffix(output)
     find_theme(options["theme"])
     find_size(options["size"])
-    figure = plot(model, bindings=merged(bind), shapes=merged(shapes), vs=changes_of(vs), **options)
-    figure.save(output)
+    with Waiting("drawing", quiet or verbose):
+        figure = plot(model, bindings=merged(bind), shapes=merged(shapes), vs=changes_of(vs), **options)
+        figure.save(output)
     return 0

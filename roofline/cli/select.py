@@ -78,6 +78,7 @@ def command(
     """
     from roofline.choices import loose
     from roofline.cli.output import log, write_blocks, write_data
+    from roofline.cli.progress import Waiting
     from roofline.errors import GateError
     from roofline.export import as_selection
     from roofline.selection.select import select
@@ -90,10 +91,11 @@ def command(
         raise click.UsageError("--emit writes a configuration, so --format has no place here")
     if mode is not None:
         raise click.UsageError("--mode has no place here: the mode is what is chosen; --current says where you are")
-    answer = select(
-        model, bindings=merged(bind), shapes=merged(shapes), max_latency_s=max_latency, max_power_w=max_power,
-        max_energy_j=max_energy, min_throughput_per_s=min_throughput, **options,
-    )  # fmt: skip
+    with Waiting("choosing a mode", quiet or verbose):
+        answer = select(
+            model, bindings=merged(bind), shapes=merged(shapes), max_latency_s=max_latency, max_power_w=max_power,
+            max_energy_j=max_energy, min_throughput_per_s=min_throughput, **options,
+        )  # fmt: skip
     gate = GateError(f"no feasible mode: {answer.reason}", where=answer.device.id) if answer.choice is None else None
     gate = gate or (loose(answer.findings, answer.analysis.graph.path) if strict else None)
     if emit is not None:

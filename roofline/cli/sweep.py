@@ -92,7 +92,7 @@ def command(
 
     log(verbose)
     gc.enable()  # unlike the other commands, this one can run for hours
-    with SweepProgress() as progress:
+    with SweepProgress(quiet) as progress:
         summary = sweep(
             models, _listed(devices), output=output, bindings=merged(bind), shapes=merged(shapes),
             precisions=[None if p == "file" else p for p in _listed(precisions)] or [None],

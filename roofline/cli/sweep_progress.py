@@ -7,14 +7,15 @@ import time
 from types import TracebackType
 from typing import Any
 
-_DELAY_S = 1.0
+from roofline.cli.progress import DELAY_S as _DELAY_S
+from roofline.cli.progress import is_shown
 
 
 class SweepProgress:
     """Use as a context; `update` is called after each model."""
 
-    def __init__(self) -> None:
-        self._shown = sys.stderr.isatty()
+    def __init__(self, quiet: bool = False) -> None:
+        self._shown = is_shown(quiet)
         self._since_s = time.monotonic()
         self._bar: Any = None
         self._task: Any = None

@@ -49,6 +49,7 @@ def list_table(rows: list[dict[str, Any]]) -> Table:
         ],
         right=frozenset({"modes", "grid modes"}),
         widest=80,
+        less=("aliases", "grid modes", "variants"),
     )  # fmt: skip
 
 

@@ -116,4 +116,7 @@ def node_table(nodes: list[dict[str, Any]], top: int, runs: int) -> Table:
         ],
         right=frozenset({"time", "share"}),
         footer=f"{rest} more, {left:.0%} of the time (--top 0 shows all)" if rest else "",
+        bars="share",
+        shares=[node["time_s"] for node in shown],
+        less=("nodes of the model", "op"),
     )

@@ -160,6 +160,7 @@ def _side_by_side(answer: Selection) -> Table:
         right=frozenset({*_columns(answer), f"{_saved(answer)} vs {other}"}),
         footer="! more than the module can take" if any(c is not None and c.is_power_limited for _, c in named) else "",
         widest=60,
+        less=("reboot", "settings", f"{_saved(answer)} vs {other}"),
     )
 
 
@@ -180,6 +181,7 @@ def _slack_table(answer: Selection) -> Table:
         ],
         right=frozenset({"slack", *_columns(answer), "slower", f"{_saved(answer)} vs fastest"}),
         widest=60,
+        less=("verified", "power", "energy"),
     )
 
 

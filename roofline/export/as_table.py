@@ -110,6 +110,9 @@ def layer_table(data: dict[str, Any], top: int, sort: str) -> Table:
         footer=f"{rest} more, {share:.0%} of the {'time' if data['device'] else 'FLOP'} (--top 0 shows all)"
         if rest
         else "",
+        bars="share" if data["device"] else "",
+        shares=[layer["share"] for layer in shown] if data["device"] else (),
+        less=("ceiling", "FLOP/B", "op", "bytes", "FLOP", "energy") if data["device"] else ("op",),
     )
 
 
@@ -161,6 +164,7 @@ def mode_table(data: dict[str, Any]) -> Table:
         right=_NUMBERS | frozenset(at_rate),
         footer=_mode_footer(data),
         widest=110,
+        less=("settings", "bound", "limited by"),
     )
 
 

@@ -1,17 +1,11 @@
-"""A table as data, and three ways to write it: plain text, markdown, rich."""
+"""A table as data, and two ways to write it: plain text and markdown. `terminal` has the third."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from roofline.errors import one_line
-
-if TYPE_CHECKING:
-    from rich.table import Table as RichTable
-
-STYLES = {"memory": "cyan", "compute": "yellow", "overhead": "magenta", "unsupported": "bold red"}
-"""What limits a layer -> its colour on a terminal."""
 
 
 class Table(NamedTuple):
@@ -23,10 +17,17 @@ class Table(NamedTuple):
     right: frozenset[str] = frozenset()
     footer: str = ""
     widest: int = 44
-    """Longer cells are cut in the middle in plain text and rich."""
+    """Longer cells are cut in the middle in plain text and on a terminal."""
+    bars: str = ""
+    """The column of shares that a terminal draws bars of."""
+    shares: Sequence[float | None] = ()
+    """Per row, the number behind its cell there."""
+    less: tuple[str, ...] = ()
+    """Columns that a narrow terminal leaves out, the first of them first."""
 
 
-def _short(text: str, widest: int) -> str:
+def shortened(text: str, widest: int) -> str:
+    """Return text of at most `widest` characters, cut in the middle."""
     text = one_line(text)
     if len(text) <= widest:
         return text
@@ -36,7 +37,7 @@ def _short(text: str, widest: int) -> str:
 
 def plain(table: Table) -> str:
     """Return aligned columns of text."""
-    rows = [[_short(cell, table.widest) for cell in row] for row in table.rows]
+    rows = [[shortened(cell, table.widest) for cell in row] for row in table.rows]
     widths = [max(len(c), *(len(row[i]) for row in rows), 0) for i, c in enumerate(table.columns)]
 
     def line(cells: Sequence[str]) -> str:
@@ -61,20 +62,3 @@ def markdown(table: Table) -> str:
     lines += [f"| {' | '.join(row)} |" for row in (table.columns, rule)]
     lines += [f"| {' | '.join(cell(c) for c in row)} |" for row in table.rows]
     return "\n".join([*lines, "", cell(table.footer)] if table.footer else lines)
-
-
-def rich_table(table: Table) -> RichTable:
-    """Return the table for a terminal, the limiting class in colour."""
-    from rich import box
-    from rich.table import Table as Rich
-    from rich.text import Text
-
-    result = Rich(
-        title=table.title, caption=table.footer or None, box=box.SIMPLE_HEAD, title_justify="left",
-        caption_justify="left", title_style="bold", pad_edge=False,
-    )  # fmt: skip
-    for name in table.columns:
-        result.add_column(name, justify="right" if name in table.right else "left", no_wrap=True)
-    for row in table.rows:
-        result.add_row(*(Text(_short(c, table.widest), style=STYLES.get(c, "")) for c in row))
-    return result

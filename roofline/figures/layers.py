@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from roofline.figures.figure import Figure
@@ -17,10 +17,15 @@ from roofline.figures.words import (
     per_cent,
     settings,
     short_name,
+    time_of,
+    timed,
 )
 from roofline.units import text
 
-_QUANTITIES = (("roofline_time_s", "Time", "s"), ("energy_j", "Energy", "J"))
+Of = Callable[[dict[str, Any]], "float | None"]
+
+_OUTSIDE = "outside layers"
+"""What a run takes besides its layers: the host's time, of a calibration."""
 
 
 def waterfall(data: dict[str, Any]) -> Figure:
@@ -29,22 +34,25 @@ def waterfall(data: dict[str, Any]) -> Figure:
     Args:
         data: an analysis with a device; where no energy is known, there is no panel for it and a note says so.
     """
-    layers = [layer for layer in data["layers"] if layer["roofline_time_s"] or layer["energy_j"]]
-    layers.sort(key=lambda layer: -(layer["roofline_time_s"] or 0))
+    layers = [layer for layer in data["layers"] if time_of(layer) or layer["energy_j"]]
+    layers.sort(key=lambda layer: -(time_of(layer) or 0))
     top, rest = layers[:LABELLED], layers[LABELLED:]
-    names = tuple(_distinct([short_name(layer) for layer in top]))
-    names += (f"{len(rest)} others", "total") if rest else ("total",)
+    outside = _outside(layers, data)
+    others = ([f"{len(rest)} others"] if rest else []) + ([_OUTSIDE] if any(outside) else [])
+    names = (*_distinct([short_name(layer) for layer in top]), *others, "total")
     panels: list[Panel] = []
-    for key, title, unit in _known(data):
+    for (of, title, unit), more in zip(_known(data), outside):
         marks: list[Mark] = []
         start = 0.0
-        total = sum(layer[key] or 0.0 for layer in layers)
+        total = sum(of(layer) or 0.0 for layer in layers) + more
         for row, layer in enumerate(top):
-            end = start + (layer[key] or 0.0)
+            end = start + (of(layer) or 0.0)
             marks += _bar(row, start, end, "time", op_class(layer), describe(layer), unit, total)
             start = end
-        if rest:
-            marks += _bar(len(top), start, total, "rest", "", f"{len(rest)} others", unit, total)
+        for row, name in enumerate(others, len(top)):
+            end = total if name == _OUTSIDE else total - more
+            marks += _bar(row, start, end, "rest", "", name, unit, total)
+            start = end
         marks += _bar(len(names) - 1, 0.0, total, "total", "", "total", unit, 0.0)
         marks = [mark for mark in marks if not isinstance(mark, Label)] + [m for m in marks if isinstance(m, Label)]
         panels.append(_panel(names if not panels else ("",) * len(names), title, unit, total, marks))
@@ -61,25 +69,40 @@ def classes(data: dict[str, Any]) -> Figure:
     Args:
         data: an analysis with a device.
     """
-    layers = [layer for layer in data["layers"] if layer["roofline_time_s"] or layer["energy_j"]]
+    layers = [layer for layer in data["layers"] if time_of(layer) or layer["energy_j"]]
     groups = by_class(layers)
-    order = sorted(groups, key=lambda name: -_sum(groups[name], "roofline_time_s"))
-    names = tuple(f"{name} ({len(groups[name])})" for name in order)
+    order = sorted(groups, key=lambda name: -_sum(groups[name], time_of))
+    outside = _outside(layers, data)
+    names = (*(f"{name} ({len(groups[name])})" for name in order), *([_OUTSIDE] if any(outside) else []))
     panels: list[Panel] = []
-    for key, title, unit in _known(data):
-        total = _sum(layers, key)
-        largest = max((_sum(groups[name], key) for name in order), default=0.0)
+    for (of, title, unit), more in zip(_known(data), outside):
+        total = _sum(layers, of) + more
+        largest = max([*(_sum(groups[name], of) for name in order), more])
         marks: list[Mark] = []
         for row, name in enumerate(order):
-            marks += _bar(row, 0.0, _sum(groups[name], key), "time", name, name, unit, total)
+            marks += _bar(row, 0.0, _sum(groups[name], of), "time", name, name, unit, total)
+        if any(outside):
+            marks += _bar(len(order), 0.0, more, "rest", "", _OUTSIDE, unit, total)
         marks = [mark for mark in marks if not isinstance(mark, Label)] + [m for m in marks if isinstance(m, Label)]
         panels.append(_panel(names if not panels else ("",) * len(names), title, unit, largest * 1.5, marks))
     return Figure(title=heading("Op classes", data), subtitle=settings(data), panels=tuple(panels), beside=True,
                   notes=_notes(data))  # fmt: skip
 
 
-def _known(data: dict[str, Any]) -> list[tuple[str, str, str]]:
-    return [item for item in _QUANTITIES if item[0] != "energy_j" or data["totals"]["energy_j"] is not None]
+def _known(data: dict[str, Any]) -> list[tuple[Of, str, str]]:
+    """Return what is drawn: how to get it of a layer, the panel's title and unit."""
+    found: list[tuple[Of, str, str]] = [(time_of, timed("time", data), "s")]
+    if data["totals"]["energy_j"] is not None:
+        found.append((lambda layer: layer["energy_j"], "Energy", "J"))
+    return found
+
+
+def _outside(layers: Sequence[dict[str, Any]], data: dict[str, Any]) -> tuple[float, float]:
+    """Return the time and the energy of a run that are in none of its layers; without a prediction there are none."""
+    if data["basis"] != "prediction":
+        return 0.0, 0.0
+    totals = data["totals"]
+    return max(0.0, totals["time_s"] - _sum(layers, time_of)), totals["overhead_energy_j"] or 0.0
 
 
 def _notes(data: dict[str, Any]) -> tuple[str, ...]:
@@ -89,8 +112,8 @@ def _notes(data: dict[str, Any]) -> tuple[str, ...]:
     return (f"Energy at the {data['totals']['power_boundary']} boundary.", *fixed[:1])
 
 
-def _sum(layers: Sequence[dict[str, Any]], key: str) -> float:
-    return float(sum(layer[key] or 0.0 for layer in layers))
+def _sum(layers: Sequence[dict[str, Any]], of: Of) -> float:
+    return float(sum(of(layer) or 0.0 for layer in layers))
 
 
 def _distinct(names: list[str]) -> list[str]:

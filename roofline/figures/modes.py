@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from roofline.figures.figure import Figure
 from roofline.figures.marks import Axis, Cells, Floats, Key, Label, Line, Mark, Panel, Points, Rule
-from roofline.figures.words import heading, log_limits, settings
+from roofline.figures.words import heading, log_limits, settings, timed
 from roofline.units import significant, text
 
 
@@ -99,7 +99,7 @@ def pareto(
     return Figure(
         title=heading("Time and energy of power modes", data),
         subtitle=settings(data, with_mode=False),
-        panels=(Panel(Axis(f"Time{per}", "s", "log", x), Axis(f"Energy{per}", "J", "log", y),
+        panels=(Panel(Axis(f"{timed('time', data)}{per}", "s", "log", x), Axis(f"Energy{per}", "J", "log", y),
                       (*(mark for mark in marks if not isinstance(mark, Points) or mark.x), *labels)),),
         key=(*keys, Key("line: none is better in both")),
         notes=(*((f"Not shown: {far} modes of the grid further out.",) if far else ()),
@@ -162,14 +162,14 @@ def heatmap(data: dict[str, Any], found: ClockMap, value: str, slack: float) -> 
     memory = tuple(f"{f / 1e6:.0f}" for f in found.memory_hz)
     steps = tuple(low + (high - low) * i / 63 for i in range(64)) if high > low else (low, low * 1.01)
     ramp = Cells((0.0,), steps, tuple((v,) for v in steps), (low, high), "grid-cell")
-    up = Axis(title, unit, "linear", (steps[0], steps[-1]), side="far")
+    up = Axis(timed("time", data) if value == "time" else title, unit, "linear", (steps[0], steps[-1]), side="far")
     colours = Panel(Axis("", "", "category", (-0.5, 0.5)), up, (ramp,), is_scale=True)
     keys = [Key(f"within {100 * slack:g} % of the fastest", "iso-latency")] if edge_x else []
     keys += [Key("of those the least energy", "chosen")] if best is not None else []
     keys += [Key("!: more than the module can take")] if any(map(any, found.limited)) else []
     return Figure(
         title=heading(f"{title} over the clocks", data),
-        subtitle=f"other knobs as in {found.mode} · {settings(data, with_mode=False)} · cells in {scale[1]}",
+        subtitle=f"other knobs as in {found.mode} · {settings(data, with_mode=False)}",
         panels=(Panel(_clocks(f"{found.clock} (MHz)", clocks), _clocks("Memory clock (MHz)", memory), tuple(marks)),
                 colours),
         key=tuple(keys),

@@ -17,8 +17,11 @@ from roofline.figures.words import (
     labels_for,
     log_limits,
     per_cent,
+    performance,
     settings,
     short_name,
+    time_of,
+    timed,
 )
 from roofline.model.roofline import attainable
 from roofline.units import text
@@ -44,13 +47,13 @@ class Roof(NamedTuple):
 
 
 INTENSITY = "Intensity"
-PERFORMANCE = "Performance"
 
 
 def time_roofline(data: dict[str, Any], pipes: Sequence[Ceiling], paths: Sequence[Ceiling]) -> Figure:
     """Draw a model's layers under the ceilings of one mode.
 
-    A layer is a point at (W/Q, W/T); its area is its share of the time, its colour its class.
+    A layer is a point at (W/Q, W/T); T is its predicted time where there is one. Its area is its share of the time, its
+    colour its class.
 
     Args:
         data: an analysis with a device, as `Analysis.to_dict` gives it.
@@ -58,15 +61,15 @@ def time_roofline(data: dict[str, Any], pipes: Sequence[Ceiling], paths: Sequenc
         paths: what bytes come through (DRAM, the processor's path, L2 where it is known), B/s. The slowest of those in
             use is the one under which layers are.
     """
-    layers = [layer for layer in data["layers"] if layer["roofline_time_s"] and layer["flops"]]
-    still = [layer for layer in data["layers"] if layer["roofline_time_s"] and not layer["flops"]]
+    layers = [layer for layer in data["layers"] if time_of(layer) and layer["flops"]]
+    still = [layer for layer in data["layers"] if time_of(layer) and not layer["flops"]]
     slowest = min((path.rate for path in paths if path.is_used), default=min(path.rate for path in paths))
     peaks = [pipe.rate for pipe in pipes]
     used = [pipe for pipe in pipes if pipe.is_used] or list(pipes)
     intensities = [layer["intensity_flop_per_byte"] for layer in layers if layer["intensity_flop_per_byte"]]
     x = log_limits([*intensities, *(pipe.rate / slowest for pipe in used)], 2.0, 5.0)
     x = x[0], max(x[1], 5.0 * max(peaks) / slowest)
-    rates = [layer["flops"] / layer["roofline_time_s"] for layer in layers]
+    rates = [_rate(layer) for layer in layers]
     y = log_limits([*rates, *(pipe.rate for pipe in used)], 2.0, 1.0)
     y = y[0], max(2.2 * max(peaks), y[1])
     marks: list[Mark] = []
@@ -94,10 +97,15 @@ def time_roofline(data: dict[str, Any], pipes: Sequence[Ceiling], paths: Sequenc
     return Figure(
         title=heading("Time roofline", data),
         subtitle=settings(data),
-        panels=(Panel(Axis(INTENSITY, "FLOP/B", "log", x), Axis(PERFORMANCE, "FLOP/s", "log", y), tuple(marks)),),
+        panels=(Panel(Axis(INTENSITY, "FLOP/B", "log", x), Axis(performance(data), "FLOP/s", "log", y), tuple(marks)),),
         key=class_keys(classes, "layer", "area: share of the time"),
         notes=_notes(still, data),
     )
+
+
+def _rate(layer: dict[str, Any]) -> float:
+    """Return FLOP/s in the layer's predicted or roofline time."""
+    return float(layer["flops"] / (time_of(layer) or float("inf")))
 
 
 def _on(line: Line, words: str) -> Label:
@@ -113,8 +121,9 @@ def _points(name: str, layers: Sequence[dict[str, Any]]) -> Points:
 
 
 def _spot(layer: dict[str, Any]) -> Spot:
-    rate = layer["flops"] / layer["roofline_time_s"]
-    return Spot(float(layer["intensity_flop_per_byte"] or 0), rate, short_name(layer), float(layer["share"] or 0))
+    return Spot(
+        float(layer["intensity_flop_per_byte"] or 0), _rate(layer), short_name(layer), float(layer["share"] or 0)
+    )
 
 
 def _notes(still: Sequence[dict[str, Any]], data: dict[str, Any]) -> tuple[str, ...]:
@@ -169,8 +178,10 @@ def modes_roofline(data: dict[str, Any], ceiling: str, roofs: Sequence[Roof]) ->
     return Figure(
         title=heading("Power modes", data),
         subtitle=f"{ceiling} · {settings(data, with_mode=False)}",
-        panels=(Panel(Axis(INTENSITY, "FLOP/B", "log", x), Axis(PERFORMANCE, "FLOP/s", "log", y), (*marks, *labels)),),
+        panels=(
+            Panel(Axis(INTENSITY, "FLOP/B", "log", x), Axis(performance(data), "FLOP/s", "log", y), (*marks, *labels)),
+        ),
         key=tuple(Key(roof.mode, "roof", str(number)) for number, roof in enumerate(roofs))
-        + ((Key("star: the whole model, with its time"),) if model else ()),
+        + ((Key(f"star: the whole model, with its {timed('time', data).lower()}"),) if model else ()),
         notes=_notes([], data),
     )

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from roofline.figures.figure import Figure
 from roofline.figures.marks import Area, Axis, Floats, Key, Label, Line, Mark, Panel, Points, Rule
-from roofline.figures.words import heading, log_limits, op_class, settings, short_name
+from roofline.figures.words import heading, log_limits, op_class, settings, short_name, time_of, timed
 from roofline.units import significant, text
 
 
@@ -39,7 +39,12 @@ def batch_sweep(data: dict[str, Any], points: Sequence[BatchPoint]) -> Figure:
         ticks=batches,
     )
     rows: list[tuple[str, str, str, Floats]] = [
-        ("Latency", "s", "latency", tuple(point.time_s for point in points)),
+        (
+            "Latency" if data["basis"] == "roofline" else timed("latency", data),
+            "s",
+            "latency",
+            tuple(point.time_s for point in points),
+        ),
         ("Throughput", "1/s", "throughput", tuple(point.batch / point.time_s for point in points)),
     ]
     energies = [point.energy_j for point in points]
@@ -73,13 +78,13 @@ def _in_words(value: float, unit: str) -> str:
 def _crossings(data: dict[str, Any], points: Sequence[BatchPoint], x: Axis) -> Panel:
     """Draw how far the layers that matter are from their ridge; those whose lines are one share a label."""
     layers = data["layers"]
-    order = sorted(range(len(layers)), key=lambda i: -(layers[i]["roofline_time_s"] or 0))
+    order = sorted(range(len(layers)), key=lambda i: -(time_of(layers[i]) or 0))
     lines: dict[tuple[float, ...], list[int]] = {}
     for i in order:
         values = tuple(point.balance[i] for point in points)
         if all(math.isfinite(v) and v > 0 for v in values):
             lines.setdefault(tuple(round(20 * math.log10(v)) for v in values), []).append(i)
-    ranked = sorted(lines.values(), key=lambda group: -sum(layers[i]["roofline_time_s"] or 0 for i in group))[:5]
+    ranked = sorted(lines.values(), key=lambda group: -sum(time_of(layers[i]) or 0 for i in group))[:5]
     batches = tuple(float(point.batch) for point in points)
     marks: list[Mark] = [Rule("y", 1.0, "balance", "", "ridge")]
     labels = [Label(batches[0], 1.0, "ridge", "balance", where="along", path=(x.limits, (1.0, 1.0)))]

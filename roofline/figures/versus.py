@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from roofline.figures.figure import Figure
 from roofline.figures.marks import Arrow, Axis, Label, Line, Mark, Panel, Points
-from roofline.figures.words import LABELLED, by_class, class_keys, log_limits, op_class, short_name
+from roofline.figures.words import BASIS, LABELLED, by_class, class_keys, log_limits, op_class, performance, short_name
 from roofline.units import text
 
 
@@ -32,9 +32,10 @@ def comparison(data: dict[str, Any], a: Side, b: Side, layers: Sequence[dict[str
     """
     moved = [row for row in layers if all(row[f"{key}_{side}"] for side in "ab" for key in ("flops", "bytes"))
              and all(row[f"time_{side}_s"] for side in "ab")]  # fmt: skip
-    totals = {side: (max(data[side]["totals"]["time_s"] or 0.0, 1e-30)) for side in "ab"}
-    whole = [_place(data[side]["totals"]["flops"], data[side]["totals"]["bytes"], data[side]["totals"]["time_s"])
-             for side in "ab"]  # fmt: skip
+    key_of_time = "predicted_time_s" if data["basis"] == "prediction" else "roofline_time_s"
+    times = {side: data[side]["totals"][key_of_time] for side in "ab"}
+    totals = {side: max(times[side] or 0.0, 1e-30) for side in "ab"}
+    whole = [_place(data[side]["totals"]["flops"], data[side]["totals"]["bytes"], times[side]) for side in "ab"]
     spots = {
         side: [_place(r[f"flops_{side}"], r[f"bytes_{side}"], r[f"time_{side}_s"]) for r in moved] for side in "ab"
     }
@@ -85,14 +86,16 @@ def comparison(data: dict[str, Any], a: Side, b: Side, layers: Sequence[dict[str
             marks.append(Arrow(*start, *end, "change", op_class(moved[i])))
         labels.append(Label(*end, short_name({**moved[i], "name": moved[i]["name_b"]}), "side-b"))
     if whole[0] and whole[1]:
-        times = [text(data[side]["totals"]["time_s"], "s") for side in "ab"]
-        marks.append(Arrow(*whole[0], *whole[1], "model-change", "", f"{times[0]} to {times[1]}"))
-        labels.insert(0, Label(*whole[1], f"whole model: {times[0]} → {times[1]}", "model-change"))
+        before, after = text(times["a"], "s"), text(times["b"], "s")
+        marks.append(Arrow(*whole[0], *whole[1], "model-change", "", f"{before} to {after}"))
+        labels.insert(0, Label(*whole[1], f"whole model: {before} → {after}", "model-change"))
     return Figure(
         title=_title(data),
         subtitle=_subtitle(data),
         panels=(
-            Panel(Axis("Intensity", "FLOP/B", "log", x), Axis("Performance", "FLOP/s", "log", y), (*marks, *labels)),
+            Panel(
+                Axis("Intensity", "FLOP/B", "log", x), Axis(performance(data), "FLOP/s", "log", y), (*marks, *labels)
+            ),
         ),
         key=class_keys(classes, "side-b", "pale: A, strong: B", "area: share of the time"),
         notes=_notes(data, len(layers) - len(moved)),
@@ -112,8 +115,7 @@ def _title(data: dict[str, Any]) -> str:
 def _subtitle(data: dict[str, Any]) -> str:
     a, b = data["a"], data["b"]
     common = [str(a[key]) for key in ("device_name", "mode", "precision") if a[key] == b[key] and a[key]]
-    basis = "ROOFLINE ONLY, not calibrated" if data["basis"] != "prediction" else ""
-    return " · ".join(filter(None, (f"A: {a['label']}, B: {b['label']}", *common, basis)))
+    return " · ".join(filter(None, (f"A: {a['label']}, B: {b['label']}", *common, BASIS[data["basis"]])))
 
 
 def _notes(data: dict[str, Any], without: int) -> tuple[str, ...]:

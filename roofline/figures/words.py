@@ -15,6 +15,12 @@ from roofline.units import significant, text
 Layer = dict[str, Any]
 LABELLED = 10
 """Layers that are named in a picture."""
+BASIS = {
+    "roofline": "ROOFLINE ONLY, not calibrated",
+    "prediction": "PREDICTED times",
+    "mixed": "ROOFLINE ONLY: one side has no calibration",
+}
+"""What the times of a picture are -> what is said under its title."""
 
 
 def heading(what: str, data: dict[str, Any]) -> str:
@@ -32,9 +38,26 @@ def settings(data: dict[str, Any], *, with_mode: bool = True) -> str:
     batch = "" if data["batch"] is None else f"batch {data['batch']}"
     phase = "training" if data["phase"] == "training" else ""
     mode = data["mode"] if with_mode else ""
-    basis = "ROOFLINE ONLY, not calibrated" if data["basis"] == "roofline" and data["device"] else ""
+    basis = BASIS.get(data["basis"], "") if data["device"] else ""
     parts = (data["device_name"], mode, data["precision"], batch, phase, f"{data['traffic']} traffic", basis)
     return " · ".join(part for part in parts if part)
+
+
+def timed(what: str, data: dict[str, Any]) -> str:
+    """Return the title of an axis with times in it: of ``time``, ``Roofline time`` or ``Predicted time``."""
+    return f"{'Predicted' if data['basis'] == 'prediction' else 'Roofline'} {what}"
+
+
+def performance(data: dict[str, Any]) -> str:
+    """Return the title of an axis of FLOP/s."""
+    return timed("performance", data) if data["basis"] == "prediction" else "Performance"
+
+
+def time_of(layer: Layer) -> float | None:
+    """Return a layer's predicted time where there is one, else its roofline time; None where it takes none."""
+    predicted: float | None = layer.get("predicted_time_s")
+    roofline: float | None = layer["roofline_time_s"]
+    return roofline if predicted is None else predicted
 
 
 def short_name(layer: Layer) -> str:
@@ -53,8 +76,8 @@ def describe(layer: Layer) -> str:
     parts = [
         one_line(f"{layer['name']} ({layer['op_type']})") + f": {text(layer['flops'], 'FLOP')}, {text(moved, 'B')}"
     ]
-    if layer["roofline_time_s"] is not None:
-        parts.append(f"{text(layer['roofline_time_s'], 's')} ({layer['share'] or 0:.1%})")
+    if time_of(layer) is not None:
+        parts.append(f"{text(time_of(layer), 's')} ({layer['share'] or 0:.1%})")
     if layer["energy_j"] is not None:
         parts.append(text(layer["energy_j"], "J"))
     return ", ".join(parts) + (f", limited by {layer['ceiling']}" if layer["ceiling"] else "")

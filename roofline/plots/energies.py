@@ -15,6 +15,12 @@ if TYPE_CHECKING:
     from roofline.analysis import Analysis
 
 
+def is_predicted(analysis: Analysis) -> bool:
+    """Return whether energies are predicted powers times predicted times, which no coefficients are needed for."""
+    factors = evaluation_of(analysis).task.factors
+    return factors is not None and factors.power is not None
+
+
 def priced(analysis: Analysis) -> Evaluation:
     """Return the evaluation under the traffic model that the energy coefficients are meant for.
 

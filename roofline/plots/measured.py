@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path, PurePath
+from collections.abc import Callable, Sequence
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from roofline.errors import MeasurementError
 from roofline.evaluate import evaluate
 from roofline.figures.measured import Pair
+from roofline.figures.words import short_name
 from roofline.measured.against import against_device
+from roofline.measured.given import Given, rows_of
 from roofline.measured.join import join_layers
 from roofline.measured.record import Measurement, by_run
-from roofline.measured.table import read_table
 from roofline.plots.ceilings import evaluation_of
 
 if TYPE_CHECKING:
@@ -22,24 +23,26 @@ _TF32 = {"fp32": "tf32"}
 
 
 def measured_pairs(
-    analysis: Analysis, path: str | Path, at_batch: Callable[[int], Analysis] | None = None
+    analysis: Analysis, measured: Given, at_batch: Callable[[int], Analysis] | None = None
 ) -> tuple[list[Pair], list[str]]:
-    """Return measured and computed times of a model's runs, or of its layers where the table has no whole runs.
+    """Return measured and computed times of a model's runs, or of its layers where there is one run or none.
 
     Args:
         analysis: gives device, precision and the batch size of rows that name none.
-        path: a table (``roofline.measurement/1``). Of several workloads, the one that is called like the model.
+        measured: runs (``roofline.measurement/1``). Of several workloads, the one that is called like the model.
         at_batch: returns the analysis at another batch size; None leaves rows of other sizes out.
 
     Raises:
         MeasurementError: the table is wrong, or no row of it is a run of this model and precision with a time.
     """
-    rows, notes = _of_model(read_table(path).rows, analysis, str(path))
+    everything, where = rows_of(measured)
+    rows, notes = _of_model(everything, analysis, where)
     assert analysis.device is not None
     whole = [row for row in rows if not row.layer]
-    if not whole:
-        return _layers(rows, analysis, str(path)), notes
-    placed, _ = against_device(whole, analysis.device, str(path))
+    parts = [row for row in rows if row.layer]
+    if len(whole) < 2 and parts:
+        return _layers(parts, analysis, where), notes
+    placed, _ = against_device(whole, analysis.device, where)
     analyses: dict[int | None, Analysis] = {analysis.graph.batch: analysis, None: analysis}
     found, unknown, other = [], 0, 0
     for row, mode in placed:
@@ -58,7 +61,7 @@ def measured_pairs(
         assert row.time_s is not None
         found.append(Pair(computed, row.time_s, _clocks(mode.name), batch))
     if not found:
-        raise MeasurementError("no run says its power mode and a batch size that the model has", where=str(path))
+        raise MeasurementError("no run says its power mode and a batch size that the model has", where=where)
     notes += [f"{unknown} rows say no power mode."] if unknown else []
     notes += [f"{other} rows are of another batch size."] if other else []
     return found, notes
@@ -70,7 +73,7 @@ def _clocks(mode: str) -> str:
     return knobs.replace("_freq=", " ").replace(",", ", ") or base
 
 
-def _of_model(rows: tuple[Measurement, ...], analysis: Analysis, where: str) -> tuple[list[Measurement], list[str]]:
+def _of_model(rows: Sequence[Measurement], analysis: Analysis, where: str) -> tuple[list[Measurement], list[str]]:
     stem = PurePath(analysis.graph.path).stem
     workloads = {row.workload for row in rows}
     mine = [row for row in rows if len(workloads) == 1 or row.workload == stem]
@@ -96,10 +99,12 @@ def _of_model(rows: tuple[Measurement, ...], analysis: Analysis, where: str) -> 
 def _layers(rows: list[Measurement], analysis: Analysis, where: str) -> list[Pair]:
     runs = list(by_run(rows).values())
     joined = join_layers(runs[0], analysis, where)
-    times = evaluation_of(analysis).layer_time_s[0]
+    times = evaluation_of(analysis).shown_layer_s[0]
     found = []
     for block in joined.blocks:
         computed = float(sum(times[i] for i in block.layers))
         if computed > 0 and block.time_s > 0:
-            found.append(Pair(computed, block.time_s, block.rows[0].layer))
+            layer = analysis.layer_counts[block.layers[0]].node
+            name = short_name({"name": layer.label, "op_type": layer.op_type})
+            found.append(Pair(computed, block.time_s, name, "layers"))
     return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from roofline.analysis import Analysis
     from roofline.comparison import Comparison
     from roofline.devices.spec import DeviceSpec
+    from roofline.measured.given import Given
 
 SLACK = 0.01
 
@@ -36,7 +38,7 @@ def plot(
     other: Any = None,
     vs: Mapping[str, Any] | None = None,
     batches: Sequence[int] = (),
-    measured: str | Path | None = None,
+    measured: Given | None = None,
     grid: str = "full",
     value: str | None = None,
     slack: float = SLACK,
@@ -51,7 +53,8 @@ def plot(
         kind: one of `KINDS`.
         other, vs: the second model, or what is different on side B, for ``compare`` (as for `roofline.compare`).
         batches: batch sizes for ``batch``; default 1, 2, 4, ..., 32.
-        measured: table of measured runs (``roofline.measurement/1``) for ``measured``.
+        measured: runs for ``measured``: a table (``roofline.measurement/1``), or what `roofline.measure` returned. One
+            run with its layers is drawn layer by layer.
         grid: the modes of ``pareto``: as for `roofline.select`.
         value: ``time`` or ``energy``, for ``heatmap``; None is the energy where it is known, else the time.
         slack: how much slower than the fastest mode is still as fast, for ``pareto`` and ``heatmap``.
@@ -75,8 +78,13 @@ def plot(
         from roofline.selection.select import analyses_at
 
         sizes = tuple(sorted(batches)) or batch_data.DEFAULT_BATCHES
-        analyses = analyses_at(model, device, options.pop("bindings", None), sizes, options)
-        return runs.batch_sweep(analyses[0].to_dict(), batch_data.batch_points(analyses)).with_look(**look)
+        bindings = options.pop("bindings", None)
+        analyses = analyses_at(model, device, bindings, sizes, options)
+        calibrated = [analysis for analysis in analyses if analysis.calibration is not None]
+        if calibrated and len(calibrated) < len(analyses):  # two kinds of time do not go into one line
+            analyses = analyses_at(model, device, bindings, sizes, {**options, "calibration": "none"})
+        figure = runs.batch_sweep(analyses[0].to_dict(), batch_data.batch_points(analyses))
+        return _with_band(figure, analyses[0]).with_look(**look)
     from roofline.analysis import analyze
 
     analysis = analyze(model, device, **options)
@@ -97,7 +105,7 @@ def plot_analysis(
     kind: str = "roofline",
     *,
     other: Analysis | None = None,
-    measured: str | Path | None = None,
+    measured: Given | None = None,
     grid: str = "full",
     value: str | None = None,
     slack: float = SLACK,
@@ -121,10 +129,21 @@ def plot_analysis(
     if kind == "measured":
         return _measured(analysis, measured, None)
     if kind == "pareto":
-        return _pareto(analysis, grid, slack)
+        return _with_band(_pareto(analysis, grid, slack), analysis)
     if kind == "heatmap":
-        return _heatmap(analysis, value, slack)
-    return _OF_ONE[kind](analysis)
+        return _with_band(_heatmap(analysis, value, slack), analysis)
+    figure = _OF_ONE[kind](analysis)
+    return figure if kind in _WITHOUT_PREDICTION else _with_band(figure, analysis)
+
+
+def _with_band(figure: Figure, analysis: Analysis) -> Figure:
+    """Say under a picture of predicted times which calibration they are of, and how far off they can be."""
+    used = analysis.calibration
+    if used is None:
+        return figure
+    low, high = (f"{100 * (edge - 1):+.2g}" for edge in used.time.band)
+    note = f"Calibration {used.name}: 8 of 10 measured times are {low} to {high} % off."
+    return replace(figure, notes=(*figure.notes, note))
 
 
 def check_kind(
@@ -170,17 +189,22 @@ def _modes(analysis: Analysis) -> Figure:
 
 
 def _energy(analysis: Analysis) -> Figure:
-    found, data = energies.priced(analysis), _with_time(analysis)
+    found, data = energies.priced(analysis), _by_roofline(analysis)
     arches = energies.arches(found, [0])
     return energy_figures.energy_roofline(data, arches, energies.layer_energies(found, data), energies.about(analysis))
 
 
 def _power(analysis: Analysis) -> Figure:
-    found, data = energies.priced(analysis), _with_time(analysis)
+    found, data = energies.priced(analysis), _by_roofline(analysis)
     arches = energies.arches(found, energies.power_modes(analysis), main_only=True)
     limit = found.task.device.power_limit_w
     return energy_figures.power_line(data, arches, energies.layer_energies(found, data),
                                      limit.value if limit else None, energies.about(analysis))  # fmt: skip
+
+
+def _by_roofline(analysis: Analysis) -> dict[str, Any]:
+    """Return the analysis as plain data for a picture of energy coefficients: rooflines, whatever predicts the time."""
+    return {**_with_time(analysis), "basis": "roofline"}
 
 
 def _memory(analysis: Analysis) -> Figure:
@@ -213,8 +237,8 @@ def _pareto(analysis: Analysis, grid: str, slack: float) -> Figure:
 
 def _heatmap(analysis: Analysis, value: str | None, slack: float) -> Figure:
     if value is None:
-        value = "energy" if evaluation_of(analysis).task.energy is not None else "time"
-    if value == "energy":
+        value = "energy" if evaluation_of(analysis).task.has_energy else "time"
+    if value == "energy" and not energies.is_predicted(analysis):
         energies.priced(analysis)
     return mode_figures.heatmap(_with_time(analysis), clocks.clock_map(analysis), value, slack)
 
@@ -224,10 +248,13 @@ def _measured(analysis: Analysis, path: Any, at_batch: Callable[[int], Analysis]
 
     pairs, notes = measured_pairs(analysis, path, at_batch)
     data = analysis.to_dict()
-    promised = analysis.calibration.time.band if analysis.calibration is not None else None
+    layers = {pair.group for pair in pairs} == {"layers"}
+    promised = analysis.calibration.time.band if analysis.calibration is not None and not layers else None
     return measured_against(
-        pairs, None if promised is None else (promised.low, promised.high), str(data["basis"]), notes,
-        title=heading("Measured against computed", data), subtitle=settings({**data, "batch": None}, with_mode=False),
+        [pair._replace(group="") for pair in pairs] if layers else pairs,
+        None if promised is None else (promised.low, promised.high), str(data["basis"]), notes,
+        what="layers" if layers else "runs", title=heading("Measured against computed", data),
+        subtitle=settings({**data, "batch": None}, with_mode=False),
     )  # fmt: skip
 
 
@@ -268,6 +295,8 @@ def _with_time(analysis: Analysis) -> dict[str, Any]:
     return data
 
 
+_WITHOUT_PREDICTION = frozenset({"energy", "power", "memory"})
+"""Kinds that no calibration changes."""
 _OF_ONE: Mapping[str, Callable[[Analysis], Figure]] = MappingProxyType({
     "roofline": _time,
     "energy": _energy,

@@ -15,6 +15,7 @@ from roofline.analysis import Analysis
 from roofline.devices.spec import DeviceSpec, EnergySet, PowerMode
 from roofline.devices.tables import find_idle_model
 from roofline.export.as_table import coverage_line, operators
+from roofline.prediction import Factors
 from roofline.selection.candidates import seen_knobs
 from roofline.task import Task
 from roofline.workload import Workload
@@ -152,6 +153,7 @@ def _way(analysis: Analysis, shown: dict[str, Any], pool: Pool) -> dict[str, Any
         "cache_bytes": column("cache_bytes") if analysis.levels is not None else None,
         **_work(task, task.workload, kept, pool),
         "energy": None if task.energy is None else _energy(task, task.energy, kept, pool),
+        "prediction": None if task.factors is None else _prediction(task.factors, kept, pool),
         "findings": pool.add(shown["findings"]),
     }
 
@@ -190,6 +192,23 @@ def _work(task: Task, work: Workload, kept: list[int], pool: Pool) -> dict[str, 
 def _whole(values: Any) -> list[float | int]:
     """Return counts as integers where they are: shorter as text."""
     return [int(v) if v.is_integer() else v for v in np.asarray(values).tolist()]
+
+
+def _prediction(factors: Factors, kept: list[int], pool: Pool) -> dict[str, Any]:
+    """Return a calibration's factors for the layers that are kept; the others take no time (see model.predicted)."""
+    return {
+        "name": factors.name,
+        "compute": pool.add(factors.compute[kept].tolist()),
+        "memory": pool.add(factors.memory[kept].tolist()),
+        "kernel_s": pool.add(factors.kernel_s[kept].tolist()),
+        "knee": factors.knee,
+        "host_s": factors.host_s,
+        "time_band": list(factors.time_band),
+        "power": None if factors.power is None else factors.power.tolist(),
+        "power_band": list(factors.power_band),
+        "speed_reference": factors.speed_reference,
+        "boundary": factors.boundary,
+    }
 
 
 def _energy(task: Task, energy: EnergySet, kept: list[int], pool: Pool) -> dict[str, Any]:

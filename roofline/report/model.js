@@ -1,6 +1,6 @@
 "use strict";
 /* Time and energy of the layers in any power mode: the formulas of roofline/devices/tables.py, model/time.py,
- * model/energy.py and model/roofline.py, in the same order of operations. Quantities in SI units; NaN is unknown.
+ * model/predicted.py, model/energy.py and model/roofline.py, in the same order of operations. Quantities in SI units; NaN is unknown.
  * Nothing in here knows of a page: the tests run it alone, against the Python. */
 const model = (() => {
   const orNaN = (value) => (value === null || value === undefined ? NaN : value);
@@ -43,6 +43,8 @@ const model = (() => {
   function layerTimes(work, roofs) {
     const layers = work.moved_byte.length;
     const time = new Float64Array(layers);
+    const computeTime = new Float64Array(layers);
+    const memoryTime = new Float64Array(layers);
     const ceiling = new Int32Array(layers);
     const isMemoryBound = new Uint8Array(layers);
     for (let i = 0; i < layers; i += 1) {
@@ -57,9 +59,41 @@ const model = (() => {
       }
       const memory = work.moved_byte[i] / roofs.bandwidth;
       time[i] = Math.max(compute, memory);
+      computeTime[i] = compute;
+      memoryTime[i] = memory;
       isMemoryBound[i] = memory > compute ? 1 : 0;
     }
-    return { time, ceiling, isMemoryBound };
+    return { time, computeTime, memoryTime, ceiling, isMemoryBound };
+  }
+
+  /** Predicted times ((a*C)^q + (b*M)^q)^(1/q) + k per layer, C and M the compute and memory times of the roofline. */
+  function predictedTimes({ compute, memory, kernel_s, knee }, layers) {
+    return Float64Array.from(layers.computeTime, (seconds, i) => {
+      const [c, m] = [seconds * compute[i], layers.memoryTime[i] * memory[i]];
+      const larger = Math.max(c, m);
+      const part = larger > 0 ? Math.min(c, m) / larger : 0;
+      return larger * (1 + part ** knee) ** (1 / knee) + kernel_s[i];
+    });
+  }
+
+  /** Predicted power p_0 + p_1*s + p_2*s*v^2 + p_3*Q/T: s units times clock, v voltage, both relative to their highest. */
+  function predictedPower(device, prediction, knobs, bytePerSecond) {
+    const clock = knobs[device.clock];
+    const highest = device.knobs[device.clock].values[device.knobs[device.clock].values.length - 1];
+    const speed = ((device.units.knob ? knobs[device.units.knob] : 1) * clock) / prediction.speed_reference;
+    const hasCurve = device.voltage !== null && device.voltage.knob === device.clock;
+    const voltage = hasCurve ? relativeVoltage(device, knobs, { [device.clock]: highest }) : clock / highest;
+    const [constant, linear, switching, traffic] = prediction.power;
+    return constant + linear * speed + switching * (speed * voltage ** 2) + traffic * bytePerSecond;
+  }
+
+  /** The class with the largest share of the time; what no layer computes or moves is overhead. */
+  function limitOf(time, isMemoryBound, prediction) {
+    const kernels = prediction ? sum(prediction.kernel_s) : 0;
+    const layers = sum(time) - kernels;
+    const memory = sum(time.map((seconds, i) => (isMemoryBound[i] ? seconds - (prediction ? prediction.kernel_s[i] : 0) : 0)));
+    const shares = [["compute", layers - memory], ["memory", memory], ["overhead", prediction ? prediction.host_s + kernels : 0]];
+    return shares.reduce((best, share) => (share[1] > best[1] ? share : best))[0];
   }
 
   /** max(max over pipes of W / peak, Q_min / nominal bandwidth), the cache taken off Q_min. */
@@ -110,29 +144,41 @@ const model = (() => {
   /** All of a model in one mode: what `roofline analyze --mode` works out. */
   function evaluate(device, way, mode) {
     const roofs = ceilingsIn(device, way.ceilings, mode.knobs);
-    const layers = layerTimes(way, roofs);
-    const total = sum(layers.time);
-    const inMemory = sum(layers.time.filter((_, i) => layers.isMemoryBound[i]));
+    const { prediction, energy } = way;
+    const { time: roofline, ceiling, isMemoryBound, ...parts } = layerTimes(way, roofs);
+    const roofline_s = sum(roofline);
+    const time = prediction ? predictedTimes(prediction, parts) : roofline;
+    const total = prediction ? sum(time) + prediction.host_s : roofline_s;
+    const [low, high] = prediction ? prediction.time_band : [NaN, NaN];
     const found = {
-      roofs, ...layers, total_s: total, bound_s: boundTime(device, way, roofs),
-      limitedBy: total > 0 ? (inMemory > total - inMemory ? "memory" : "compute") : null,
-      energy: null, energy_j: NaN, energyTime_s: total, power_w: NaN, isPowerLimited: false,
+      roofs, time, roofline, ceiling, isMemoryBound, total_s: total, roofline_s, low_s: total * low, high_s: total * high,
+      bound_s: boundTime(device, way, roofs), limitedBy: total > 0 ? limitOf(time, isMemoryBound, prediction) : null,
+      energy: null, energy_j: NaN, energyTime_s: roofline_s, power_w: NaN, isPowerLimited: false, charged: null,
       coefficients: null, energyRoofs: null,
     };
-    const energy = way.energy;
-    if (energy === null) return found;
+    if (energy !== null) byCoefficients(device, energy, mode, found);
+    if (prediction && prediction.power !== null) {
+      found.power_w = predictedPower(device, prediction, mode.knobs, sum(way.moved_byte) / total);
+      found.energy = time.map((seconds) => found.power_w * seconds);
+      found.energy_j = found.power_w * total;
+    }
+    const limit = device.power_limit_w === null ? Infinity : device.power_limit_w;
+    found.isPowerLimited = found.power_w > limit;
+    return found;
+  }
+
+  /** Energies by the coefficients of the device file; `charged` stays theirs where measured powers predict better. */
+  function byCoefficients(device, energy, mode, found) {
     found.energyRoofs = ceilingsIn(device, energy.ceilings, mode.knobs);
     const spent = layerTimes(energy, found.energyRoofs).time;
     found.coefficients = coefficientsIn(device, energy, mode);
     const parts = layerEnergies(energy, found.coefficients, spent);
-    found.energy = new Float64Array(layers.time.length);
-    parts.forEach((joule, i) => { found.energy[energy.layer[i]] += joule; });
+    found.charged = new Float64Array(found.time.length);
+    parts.forEach((joule, i) => { found.charged[energy.layer[i]] += joule; });
+    found.energy = found.charged;
     found.energy_j = sum(found.energy);
     found.energyTime_s = sum(spent);
     found.power_w = found.energyTime_s > 0 ? found.energy_j / found.energyTime_s : NaN;
-    const limit = device.power_limit_w === null ? Infinity : device.power_limit_w;
-    found.isPowerLimited = found.power_w > limit;
-    return found;
   }
 
   /** The ceiling that binds a layer, in words. */
@@ -159,6 +205,9 @@ const model = (() => {
     return data.ways.map((way) => ({
       ...work(way), ...Object.fromEntries(names.map((name) => [name, column(way[name])])),
       energy: way.energy === null ? null : { ...work(way.energy), layer: column(way.energy.layer) },
+      prediction: way.prediction === null ? null : {
+        ...way.prediction, ...Object.fromEntries(["compute", "memory", "kernel_s"].map((name) => [name, column(way.prediction[name])])),
+      },
     }));
   }
 

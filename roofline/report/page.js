@@ -104,6 +104,7 @@
     showChoices();
     const isStart = state.way === ways[0] && state.mode.name === data.start.name;
     $("verdict").textContent = isStart ? data.verdict : words.verdict(data, state.way, state.mode, found, named);
+    summary.showBasis(state);
     summary.showTotals(data, state, found);
     summary.showModes(data, state, named, chooseMode);
     summary.showFindings(data, state);
@@ -117,7 +118,7 @@
     shown = table.sorted(table.filtered(most, state.find, state.hidden), state.sort, state.isDescending);
     const part = model.sum(shown.map((row) => row.share || 0));
     $("count").textContent = `${shown.length} of ${rows.length} layers, ${share(part)} of the time, ${
-      show(model.sum(shown.map((row) => row.roofline_time_s || 0)), "s")}.`;
+      show(model.sum(shown.map((row) => table.timeOf(row) || 0)), "s")}.`;
     showRows();
     showPicture();
     mark(shown.some((row) => row.i === state.marked) ? state.marked : null);
@@ -221,7 +222,7 @@
     const row = rows[i];
     const lines = [
       row.op + (row.class ? `, ${row.class}` : ""),
-      `${show(row.roofline_time_s, "s")} (${row.share === null ? "-" : share(row.share)}), ${show(row.energy_j, "J")}`,
+      `${show(table.timeOf(row), "s")} (${row.share === null ? "-" : share(row.share)}), ${show(row.energy_j, "J")}`,
       `${text(row.flops, "FLOP")}, ${text(row.bytes_read + row.bytes_written, "B")}, ${ratio(row.intensity_flop_per_byte)} FLOP/B`,
       row.limited_by ? `limited by ${row.limited_by}: ${row.ceiling}` : "",
     ];

@@ -47,6 +47,7 @@ def report_html(analysis: Analysis, others: Sequence[Analysis] = ()) -> str:
         "base-uri 'none'; form-action 'none'",
         "title": escape(f"{data['model']['name']} on {data['device']['name']}"),
         "verdict": escape(data["verdict"]),
+        "basis": escape(f"Predicted by calibration {analysis.calibration.name}." if analysis.calibration else ""),
         "facts": escape(_facts(data)),
         "numbers": "".join(_row(row) for row in rows),
         "sources": "".join(

@@ -14,7 +14,7 @@ const picture = (() => {
       if (part === null || !(row.share > 0)) return [];
       const flop = model.sum(part.flop.map((of) => of[i]));
       const x = flop / part.moved_byte[i];
-      const y = flop / (kind === "time" ? found.time[i] : found.energy[i]);
+      const y = flop / (kind === "time" ? found.time[i] : found.charged[i]);
       if (!(x >= LEAST && y > 0 && Number.isFinite(x) && Number.isFinite(y))) return [];
       const cacheX = kind === "time" && row.cache_bytes > 0 ? flop / row.cache_bytes : 0;
       const unit = kind === "time" ? "FLOP/s" : "FLOP/J";
@@ -98,7 +98,8 @@ const picture = (() => {
     const missing = out.length
       ? ` Not in the picture: ${out.length} ${out.length === 1 ? "layer" : "layers"} without FLOPs, ${share(model.sum(out.map((row) => row.share)))} of the time.` : "";
     const broken = Number.isFinite(found.roofs.path) ? " The broken line is the bandwidth limit that does not bind." : "";
-    if (kind === "time") return `Area is the share of the time.${broken}${missing}`;
+    const height = way.prediction ? " Height is the predicted speed, below what the ceilings allow." : "";
+    if (kind === "time") return `Area is the share of the time.${height}${broken}${missing}`;
     if (way.energy === null) return "No energy: the device file has no coefficients for this precision.";
     return `Area is the share of the time. Work and bytes as ${way.energy.name} counts them (${way.energy.traffic} traffic); `
       + `an arch is what one layer alone on that pipe could reach, static power included.${missing}`;

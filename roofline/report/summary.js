@@ -15,18 +15,39 @@ const summary = (() => {
     return model.sum(found.time.filter((_, i) => found.isMemoryBound[i])) / found.total_s;
   }
 
+  /** How far measured values are off what is predicted, in 8 of 10 cases. */
+  function band([low, high]) {
+    const edge = (value) => `${value < 1 ? "−" : "+"}${ratio(100 * Math.abs(value - 1))}`;
+    return `${edge(low)} to ${edge(high)} %`;
+  }
+
+  /** What the times of a way of counting are, in the page's heading. */
+  function showBasis({ way }) {
+    const { prediction } = way;
+    $("basis").textContent = prediction
+      ? `Predicted by calibration ${prediction.name}: 8 of 10 measured times are ${band(prediction.time_band)} off.`
+      : "Roofline only: what the ceilings allow. A real run is slower.";
+    $("basis").classList.toggle("predicted", prediction !== null);
+  }
+
   function showTotals(data, { way }, found) {
     const moved = model.sum(way.moved_byte);
     const flops = model.sum(way.flop.map(model.sum));
     const { batch } = data.model;
     const limit = data.device.power_limit_w;
     const over = found.isPowerLimited ? `over the module's ${text(limit, "W")}` : "";
-    const { energy } = way;
+    const { energy, prediction } = way;
+    const bound = `never below ${show(found.bound_s, "s")}`;
+    const isMeasured = prediction !== null && prediction.power !== null;
+    const boundary = isMeasured ? prediction.boundary : energy && energy.boundary;
+    const error = isMeasured ? band(prediction.power_band) : energy ? `± ${ratio(100 * energy.relative_error)} %` : "no coefficients";
     const tiles = [
-      ["time", "time per run", show(found.total_s, "s"), `never below ${show(found.bound_s, "s")}`],
-      ["energy", "energy per run", show(found.energy_j, "J"),
-        energy ? `± ${ratio(100 * energy.relative_error)} %` : "no coefficients"],
-      ["power", "power", show(found.power_w, "W"), over || (energy ? `at the ${energy.boundary}` : "")],
+      prediction
+        ? ["time", "predicted time per run", show(found.total_s, "s"),
+          `${show(found.low_s, "s")} to ${show(found.high_s, "s")}; roofline ${show(found.roofline_s, "s")}; ${bound}`]
+        : ["time", "roofline time per run", show(found.total_s, "s"), bound],
+      ["energy", "energy per run", show(found.energy_j, "J"), error],
+      ["power", "power", show(found.power_w, "W"), over || (boundary ? `at the ${boundary}` : "")],
       ["rate", "throughput", batch && found.total_s > 0 ? text(batch / found.total_s, "/s") : "-", batch ? `batch ${batch}` : ""],
       ["limit", "limited by", found.limitedBy || "-", `${share(memoryShare(found))} of the time in memory`],
       ["flops", "work", text(flops, "FLOP"), `${text(way.macs, "MAC")}, ${ratio(moved > 0 ? flops / moved : null)} FLOP/B`],
@@ -80,5 +101,5 @@ const summary = (() => {
       finding.hint ? make("span", { className: "hint", textContent: ` → ${finding.hint}` }) : "")));
   }
 
-  return { $, make, showFindings, showModes, showTotals };
+  return { $, make, showBasis, showFindings, showModes, showTotals };
 })();

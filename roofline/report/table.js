@@ -8,14 +8,15 @@ const table = (() => {
     const flops = model.sum(way.flop.map((row) => row[i]));
     const moved = way.moved_byte[i];
     const isCounted = way.status[i] === "counted";
-    const takesTime = isCounted && found.time[i] > 0;
+    const takesTime = isCounted && found.roofline[i] > 0;
     const energy = found.energy === null ? NaN : found.energy[i];
     return {
       name: way.name[i], op_type: way.op_type[i], class: way.class[i], nodes: way.nodes[i], status: way.status[i],
       macs: way.layer_macs[i], flops, bytes_read: way.bytes_read[i], bytes_written: way.bytes_written[i],
       weight_bytes_read: way.weight_bytes_read[i],
       intensity_flop_per_byte: moved > 0 ? flops / moved : null,
-      roofline_time_s: isCounted ? found.time[i] : null,
+      roofline_time_s: isCounted ? found.roofline[i] : null,
+      predicted_time_s: isCounted && way.prediction ? found.time[i] : null,
       share: isCounted && found.total_s > 0 ? found.time[i] / found.total_s : null,
       ceiling: takesTime ? model.ceilingName(way, found, i) : null,
       energy_j: energy > 0 ? energy : null,
@@ -24,13 +25,15 @@ const table = (() => {
     };
   }
 
+  /** Predicted where there is a calibration, else by the roofline. */
+  const timeOf = (row) => row.predicted_time_s ?? row.roofline_time_s;
   const isLost = (row) => row.status === "unsupported";
   const orLost = (row, shown) => (isLost(row) ? "?" : shown);
 
   /** [key, title, what to sort by, what to show, whether it is a number]. */
   const COLUMNS = [
     ["name", "layer", (row) => row.name, (row) => row.name, false],
-    ["time", "time", (row) => row.roofline_time_s, (row) => show(row.roofline_time_s, "s"), true],
+    ["time", "time", timeOf, (row) => show(timeOf(row), "s"), true],
     ["share", "share", (row) => row.share, (row) => (row.share === null ? "-" : share(row.share)), true],
     ["energy", "energy", (row) => row.energy_j, (row) => show(row.energy_j, "J"), true],
     ["limit", "limited by", (row) => row.limited_by, (row) => (isLost(row) ? "unsupported" : row.limited_by || "-"), false],
@@ -105,17 +108,20 @@ const table = (() => {
   function json(data, { way, mode }, found, { verdict, of, shown }) {
     const known = (value) => (Number.isFinite(value) ? value : null);
     return JSON.stringify({
-      schema: "roofline.report-layers/1", verdict, basis: "roofline", model: data.model, device: data.device.id,
+      schema: "roofline.report-layers/1", verdict, basis: way.prediction ? "prediction" : "roofline",
+      calibration: way.prediction ? way.prediction.name : null, model: data.model, device: data.device.id,
       variant: data.device.variant || null, processor: data.device.processor, mode: mode.name, knobs: mode.knobs,
       clocks: data.clocks, precision: way.precision, phase: data.phase, traffic: way.traffic, levels: way.levels,
       runtime: data.runtime,
       totals: {
-        bound_time_s: known(found.bound_s), roofline_time_s: known(found.total_s), energy_j: known(found.energy_j),
+        bound_time_s: known(found.bound_s), roofline_time_s: known(found.roofline_s),
+        predicted_time_s: way.prediction ? known(found.total_s) : null, predicted_low_s: known(found.low_s),
+        predicted_high_s: known(found.high_s), energy_j: known(found.energy_j),
         power_w: known(found.power_w), limited_by: found.limitedBy,
       },
       layers_of_model: of, layers: plainRows(shown), findings: way.findings,
     }, null, 1);
   }
 
-  return { COLUMNS, className, csv, json, filtered, mostOfTime, plainRows, records, sorted };
+  return { COLUMNS, className, csv, json, filtered, mostOfTime, plainRows, records, sorted, timeOf };
 })();

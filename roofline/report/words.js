@@ -63,8 +63,9 @@ const words = (() => {
     }
     const batch = data.model.batch === null ? "" : `, batch ${data.model.batch}`;
     const energy = Number.isFinite(found.energy_j) ? `, ${text(found.energy_j, "J")}` : ", energy unknown";
-    return "ROOFLINE ONLY, not calibrated. "
-      + `${data.model.name} on ${data.device.name} in ${mode.name} (${way.precision}${batch}): `
+    const basis = way.prediction
+      ? `PREDICTED (${text(found.low_s, "s")} to ${text(found.high_s, "s")} in 8 of 10 cases). ` : "ROOFLINE ONLY, not calibrated. ";
+    return `${basis}${data.model.name} on ${data.device.name} in ${mode.name} (${way.precision}${batch}): `
       + `${text(found.total_s, "s")}${energy} per run, ${found.limitedBy}-bound.${bestModes(data, named)}${incomplete}`;
   }
 

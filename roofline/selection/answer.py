@@ -117,6 +117,13 @@ class Selection:
             if before[i] != after[i] and self.evaluation.layer_time_s[1, i] > 0
         ]
 
+    @property
+    def verdict(self) -> str:
+        """The answer in one line."""
+        from roofline.selection.words import verdict
+
+        return verdict(self)
+
     def saving(self, choice: Choice, other: Choice | None) -> float | None:
         """Return the share of another mode's energy per sample that a choice saves; None where unknown.
 
@@ -138,3 +145,9 @@ class Selection:
         from roofline.export.as_json import json_text
 
         return json_text(self.to_dict())
+
+    def _repr_html_(self) -> str:
+        from roofline.export.as_html import blocks_html
+        from roofline.export.as_selection import blocks
+
+        return blocks_html(blocks(self))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -30,6 +31,7 @@ from roofline.task import Task
 DEFAULT_SLACK = 0.01
 """No latency loss beyond measurement noise."""
 NO_LIMITS = Limits()
+_LOG = logging.getLogger(__name__)
 Mask = NDArray[np.bool_]
 
 
@@ -113,6 +115,7 @@ def select_among(
         _refuse_unknown_energy(analyses[0], needed)
     clocks, spec = analyses[0].clocks, tasks[0].device
     found = candidates(tasks[0], grid, clocks)
+    _LOG.info("%d candidates, %d modes that can be told apart", found.size, found.modes.size)
     now = find_mode(spec, current, clocks, where="--current")
     board = Board(tasks, [analysis.graph.batch for analysis in analyses], found, rate_per_s, now, clocks)
     field, is_roofline = board.field, analyses[0].calibration is None

@@ -145,6 +145,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
         {"analysis", "errors", *EVALUATED, "export", "figures", "findings", "measured", "plots"},
         {"numpy", "scipy"},
     ),
+    "measured_runs": ({"analysis", "calibration", "devices", "errors", "measured", "validation"}, set()),
     "joining": ({"analysis", "counting"}, set()),
     "comparison": ({"analysis", "choices", "devices", "errors", "export", "findings", "joining"}, set()),
     "budget": ({"errors", "findings", "section", "strict_yaml", "units"}, set()),
@@ -177,6 +178,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
             "ops",
             "formulas",
             "calibration",
+            "figures.theme",
             "model.predicted",
             "selection",
             "sweeping.summary",
@@ -196,7 +198,11 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "report": (
         {
             "analysis",
+            "calibration.record",
             "devices",
+            "model.predicted",
+            "prediction",
+            "units",
             "errors",
             *EVALUATED,
             "export",
@@ -210,7 +216,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
         {"numpy"},
     ),
     "bench": (
-        {"analysis", "devices", "errors", "findings", "graph.load", "graph.nodes", "measured", "units"},
+        {"analysis", "devices", "errors", "export", "findings", "graph.load", "graph.nodes", "measured", "units"},
         {"numpy", "onnx", "onnxruntime", "yaml", "zeus"},
     ),
     "cli": (
@@ -237,7 +243,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
                 "analysis",
                 "devices",
             ),
-            *("errors", "findings"),
+            *("bench", "calibration.record", "errors", "findings", "measured_runs", "validation"),
         },
         set(),
     ),
@@ -308,6 +314,12 @@ def test_plot_libraries_are_imported_by_their_renderer_alone() -> None:
     for library, renderer in (("matplotlib", "to_matplotlib.py"), ("plotly", "to_plotly.py")):
         users = [path.name for path in FILES if any(m.partition(".")[0] == library for m in imports(path))]
         assert set(users) <= {renderer, "figure.py"}, library  # figure.py names their types
+
+
+def test_one_file_loads_rich_and_only_on_a_terminal() -> None:
+    users = {path.relative_to(PACKAGE).as_posix() for path in FILES
+             if any(module.partition(".")[0] == "rich" for module in imports(path))}  # fmt: skip
+    assert users == {"cli/output.py", "cli/sweep_progress.py", "export/terminal.py"}
 
 
 def test_building_and_placing_a_figure_loads_no_plot_library() -> None:

@@ -96,6 +96,65 @@ def test_every_mode_shows_what_analyze_prints(opened: Opened, capsys: pytest.Cap
         assert f"roofline {total}," in printed
 
 
+NANO = ("--device", "orin-nano-8gb", "--bind", "batch=1", "--precision", "tf32", "--runtime", "ort-cuda")
+CALIBRATION = "orin-nano-8gb.ort-cuda.tf32.mobilenet_v2.host"
+
+
+@pytest.fixture(scope="module")
+def predicted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("predicted") / "mobilenet.html"
+    command = ["report", str(model_path("mobilenet_v2")), *NANO, "--calibration", CALIBRATION, "-o", str(path)]
+    assert main(command) == 0
+    return path
+
+
+def test_predicted_totals_are_those_of_analyze(
+    browser: Any, predicted: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = Opened(browser, predicted)
+    model = str(model_path("mobilenet_v2"))
+    for mode in ("25W", "7W", "15W", "MAXN_SUPER"):
+        found.page.select_option("#mode", label=mode)
+        assert main(["analyze", model, *NANO, "--calibration", CALIBRATION, "--mode", mode, "--format", "json"]) == 0
+        said = json.loads(capsys.readouterr().out)
+        assert found.text("#verdict") == said["verdict"] and said["verdict"].startswith("PREDICTED (")
+        totals = {key: units.text(said["totals"][key], "s").replace(" us", " µs") for key in (
+            "predicted_time_s", "predicted_low_s", "predicted_high_s", "roofline_time_s", "bound_time_s")}  # fmt: skip
+        assert found.text("#total-time dt") == "predicted time per run"
+        assert found.text("#total-time dd") == totals["predicted_time_s"]
+        assert found.text("#total-time .note") == (
+            f"{totals['predicted_low_s']} to {totals['predicted_high_s']}; roofline {totals['roofline_time_s']}; "
+            f"never below {totals['bound_time_s']}"
+        )
+    # the calibration's file says 0.979743 to 1.02068
+    assert found.text("#basis") == (
+        f"Predicted by calibration {CALIBRATION}: 8 of 10 measured times are −2.03 to +2.07 % off."
+    )
+    with found.page.expect_download() as saved:
+        found.page.click("#csv")
+    with Path(saved.value.path()).open(encoding="utf-8", newline="") as file:
+        rows = {row["name"]: row for row in csv.DictReader(file)}
+    for layer in said["layers"]:
+        if layer["status"] == "counted":
+            for key in ("roofline_time_s", "predicted_time_s", "share"):
+                assert float(rows[layer["name"]][key]) == pytest.approx(layer[key], rel=1e-9)
+    assert CALIBRATION in found.text("#numbers tbody tr:last-child")
+    assert found.complaints == []
+    found.context.close()
+
+
+def test_a_way_that_the_calibration_is_not_for_says_so(browser: Any, predicted: Path) -> None:
+    found = Opened(browser, predicted)
+    found.page.select_option("#precision", "fp16")
+    assert found.text("#verdict").startswith("ROOFLINE ONLY, not calibrated.")
+    assert found.text("#basis") == "Roofline only: what the ceilings allow. A real run is slower."
+    assert found.text("#total-time dt") == "roofline time per run"
+    found.page.click("#reset")
+    assert found.text("#verdict").startswith("PREDICTED (")
+    assert found.complaints == []
+    found.context.close()
+
+
 def test_sliders_and_switches_work_it_out_again(opened: Opened) -> None:
     slider = opened.page.locator("#knob-gpu_freq")
     slider.focus()
@@ -221,10 +280,11 @@ def test_everything_can_be_reached_by_keyboard(opened: Opened) -> None:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("page", ["report", "predicted"])
 def test_it_fits_wide_and_narrow_in_light_and_dark(
-    browser: Any, report: Path, size: str, scheme: str, tmp_path: Path
+    browser: Any, request: pytest.FixtureRequest, page: str, size: str, scheme: str, tmp_path: Path
 ) -> None:
-    found = Opened(browser, report, size, scheme)
+    found = Opened(browser, request.getfixturevalue(page), size, scheme)
     width = SIZES[size][0]
     assert found.page.evaluate("document.documentElement.scrollWidth") == width
     outside = found.page.evaluate(

@@ -14,6 +14,16 @@ from js_engine import run_js
 
 from roofline import units
 from roofline.analysis import Analysis, analyze
+from roofline.calibration.record import (
+    COUNTING_VERSION,
+    Band,
+    Calibration,
+    ClassFactors,
+    Coefficient,
+    Key,
+    PowerFit,
+    TimeFit,
+)
 from roofline.devices.load import load_device
 from roofline.devices.spec import DeviceSpec, PowerMode
 from roofline.evaluate import evaluate
@@ -28,6 +38,7 @@ RESULTS = """data.asked.map(({ way, mode }) => {
   const found = model.evaluate(data.device, w, mode);
   return {
     ...found, time: Array.from(found.time), energy: found.energy && Array.from(found.energy),
+    roofline: Array.from(found.roofline), charged: found.charged && Array.from(found.charged),
     isMemoryBound: Array.from(found.isMemoryBound), path: Number.isFinite(found.roofs.path) ? found.roofs.path : null,
     ceilings: table.records(w, found).map((row) => row.ceiling),
   };
@@ -63,6 +74,27 @@ def same(found: Sequence[float], expected: Any) -> bool:
     return len(found) == len(expected) and all(map(close, found, expected.tolist()))
 
 
+def invented(power: bool, **key: Any) -> Calibration:
+    """A calibration with everything that one can have: classes, kernels, a knee, powers. Its numbers mean nothing."""
+
+    def number(value: float) -> Coefficient:
+        return Coefficient(value, "fitted")
+
+    classes = {
+        "all": ClassFactors(number(1.7), number(1.3), number(3e-6)),
+        "convolution": ClassFactors(number(2.9), number(1.1), number(7e-6)),
+    }
+    terms = (number(4.0), number(3.0), number(9.0), number(5e-11))
+    named = {"processor": "gpu", "variant": "", "runtime_version": "", "traffic": "fused", "clocks": "",
+             "time_kind": "", "power_boundary": "module" if power else "", "counting": COUNTING_VERSION}  # fmt: skip
+    return Calibration(
+        name="invented", key=Key(**{**named, **key}), workload="", work=None, runs=(), sources=(), note="",
+        time=TimeFit(number(1.5), number(4e-4), classes, Band(0.9, 1.2), 0.1),
+        power=PowerFit(terms, 8 * 1300.5e6, Band(0.95, 1.07), 0.05) if power else None,
+    )  # fmt: skip
+
+
+AGX = {"device": "orin-agx", "variant": "r36", "runtime": "tensorrt"}
 CASES: dict[str, tuple[str, Any, dict[str, Any]]] = {
     "idle model, voltage": ("resnet50", "orin-agx", {}),
     "idle table": ("mobilenet_v2", lambda: without_idle_model("orin-agx"), {"mode": "50W,gpu_freq=1020MHz"}),
@@ -73,6 +105,19 @@ CASES: dict[str, tuple[str, Any, dict[str, Any]]] = {
     "no memory clock": ("resnet18", "t4", {}),
     "voltage, no energy": ("resnet18", "jetson-nano", {}),
     "pagoda": ("resnet50", "orin-agx", {"traffic": "pagoda"}),
+    "predicted": ("mobilenet_v2", "orin-nano-8gb", {"precision": "tf32", "runtime": "ort-cuda"}),
+    "predicted, powers": ("inception_v3", "xavier-nx", {"precision": "fp32", "runtime": "torch"}),
+    "predicted, powers, voltage": ("inception_v3", "jetson-nano", {"precision": "fp32", "runtime": "torch"}),
+    "classes and kernels": (
+        "resnet18",
+        "orin-agx",
+        {"precision": "fp16", "runtime": "tensorrt", "calibration": invented(False, **AGX, precision="fp16")},
+    ),
+    "classes and powers": (
+        "bert_base",
+        "orin-agx",
+        {"precision": "fp16", "runtime": "tensorrt", "calibration": invented(True, **AGX, precision="fp16")},
+    ),
     "training": ("resnet18", "orin-agx", {"phase": "training", "optimizer": "sgd"}),
 }
 
@@ -82,14 +127,18 @@ def test_a_hundred_modes_come_out_as_in_python(case: str) -> None:
     model, device, options = CASES[case]
     spec = device() if callable(device) else load_device(device)
     first = analyze(model_path(model), spec, bindings=true_bindings(model), **options)
-    carried = {"optimizer": options["optimizer"]} if "optimizer" in options else {}
+    carried = {name: options[name] for name in ("optimizer", "precision", "calibration") if name in options}
     analyses = [first, *variants(first, **carried)]
     draw = random.Random(case)
     modes = [random_mode(spec, draw) for _ in range(100)]
-    asked = [{"way": draw.randrange(len(analyses)), "mode": as_data(spec, mode)} for mode in modes]
+    asked = [
+        {"way": draw.randrange(len(analyses)) if i % 2 else 0, "mode": as_data(spec, mode)}
+        for i, mode in enumerate(modes)
+    ]
     data = page_data(analyses, asked=asked)
     answers = run_js(SCRIPTS, f"(() => {{ const ways = model.unpack(data); return {RESULTS}; }})()", data)
     assert len(answers) == 100
+    assert (first.calibration is not None) == case.startswith(("predicted", "classes"))
     for ask, mode, answer in zip(asked, modes, answers, strict=True):
         _compare(analyses[ask["way"]], mode, answer)
 
@@ -104,7 +153,9 @@ def _compare(analysis: Analysis, mode: PowerMode, answer: dict[str, Any]) -> Non
     charged = charged + np.bincount(layers, parts, minlength=len(charged))
     statuses = [layer["status"] for layer in analysis.layers]
     kept = [i for i, status in enumerate(statuses) if status != "free" or charged[i] > 0]
-    assert same(answer["time"], expected.layer_time_s[0, kept])
+    assert same(answer["time"], expected.shown_layer_s[0, kept])
+    assert same(answer["roofline"], expected.layer_time_s[0, kept])
+    assert close(answer["roofline_s"], float(expected.roofline_time_s[0]))
     assert answer["isMemoryBound"] == expected.is_memory_bound[0, kept].astype(int).tolist()
     assert close(answer["total_s"], float(expected.time_s[0]))
     assert close(answer["bound_s"], float(expected.bound_time_s[0]))
@@ -116,10 +167,15 @@ def _compare(analysis: Analysis, mode: PowerMode, answer: dict[str, Any]) -> Non
     assert close(answer["roofs"]["bandwidth"], float(expected.table.bandwidth_byte_per_s[0]))
     assert close(answer["path"], float(expected.table.path_byte_per_s[0]))
     assert answer["isPowerLimited"] == bool(task.is_power_limited(expected.power_w)[0])
-    if expected.layer_energy_j is None:
-        assert answer["energy"] is None
-    else:
-        assert same(answer["energy"], expected.layer_energy_j[0, kept])
+    for key, energies in (("energy", expected.shown_layer_j), ("charged", expected.layer_energy_j)):
+        if energies is None:
+            assert answer[key] is None
+        else:
+            assert same(answer[key], energies[0, kept])
+    if expected.prediction is not None:
+        low, high = expected.prediction.factors.time_band
+        assert close(answer["low_s"], low * float(expected.time_s[0]))
+        assert close(answer["high_s"], high * float(expected.time_s[0]))
     for place, layer in enumerate(kept):
         pipe, precision = expected.table.ceilings[int(expected.ceiling[0, layer])]
         if answer["ceilings"][place] is None:
@@ -144,9 +200,28 @@ def test_drawn_modes_meet_both_limits_and_both_bandwidths() -> None:
     assert len({mode.knobs["gpu_freq"] for mode in modes}) == 11
 
 
-@pytest.mark.parametrize("device", ["orin-agx", "orin-nano-8gb", "t4", "raspberry-pi-5"])
-def test_the_verdict_is_that_of_analyze_in_every_named_mode_and_way(device: str) -> None:
-    first = analyze(model_path("mobilenet_v2"), device, bindings={"batch": 1})
+def test_an_invented_calibration_reaches_every_kind_of_limit() -> None:
+    """Else the comparison above would say less than it seems to."""
+    model, device, options = CASES["classes and kernels"]
+    analysis = analyze(model_path(model), device, bindings={"batch": 1}, **options)
+    ways = variants(analysis, precision="fp16", calibration=options["calibration"])
+    assert {way.precision for way in ways if way.calibration is not None} == {"fp16"}
+    assert {way.precision for way in ways if way.calibration is None} > {"fp32", "int8"}
+    draw, spec = random.Random("classes and kernels"), load_device("orin-agx")
+    assert analysis.evaluation is not None
+    found = evaluate(analysis.evaluation.task, [random_mode(spec, draw) for _ in range(100)])
+    assert {found.limited_by(i) for i in range(100)} == {"compute", "memory", "overhead"}
+
+
+@pytest.mark.parametrize(
+    ("device", "options"),
+    [("orin-agx", {}), ("orin-nano-8gb", {}), ("t4", {}), ("raspberry-pi-5", {}),
+     ("orin-nano-8gb", {"runtime": "ort-cuda"})],
+    ids=["orin-agx", "orin-nano-8gb", "t4", "raspberry-pi-5", "predicted"],
+)  # fmt: skip
+def test_the_verdict_is_that_of_analyze_in_every_named_mode_and_way(device: str, options: dict[str, Any]) -> None:
+    first = analyze(model_path("mobilenet_v2"), device, bindings={"batch": 1}, **options)
+    assert (first.calibration is not None) == bool(options)
     analyses = [first, *variants(first)]
     expression = """(() => {
       const ways = model.unpack(data);
@@ -162,7 +237,7 @@ def test_the_verdict_is_that_of_analyze_in_every_named_mode_and_way(device: str)
         for mode, line in zip(spec.modes, lines, strict=True):
             again = analyze(
                 analysis.graph, spec, mode=mode.name, traffic=analysis.traffic, levels=analysis.levels is not None,
-                precision=None if analysis.precision == first.precision else analysis.precision,
+                precision=None if analysis.precision == first.precision else analysis.precision, **options,
             )  # fmt: skip
             assert line == again.to_dict()["verdict"]
 
