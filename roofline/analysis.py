@@ -252,7 +252,7 @@ def analyze(
             places = None if step else node_layers(layer_counts, counts)
         task = Task(workload, priced, least, spec, chosen, energy, energy_layers=places)
         precise = _summary(counts, precision)
-        used = _calibration(calibration, spec, chosen, runtime, precise, traffic, graph, counts)
+        used = _calibration(calibration, spec, chosen, runtime, precise, traffic, graph, counts, phase, clocks)
         if used is not None:
             from roofline.calibration.apply import factors_of
 
@@ -305,6 +305,8 @@ def _calibration(
     traffic: str,
     graph: Graph,
     counts: Sequence[LayerCount],
+    phase: str,
+    clocks: str,
 ) -> Calibration | None:
     """Return the calibration to use; without any file for the device nothing is loaded."""
     from roofline.devices.locate import has_calibrations
@@ -313,7 +315,7 @@ def _calibration(
         return None
     from roofline.calibration.apply import Question, choose_calibration, work_of
 
-    question = Question(device, processor, runtime, precision, traffic, work_of(graph, counts))
+    question = Question(device, processor, runtime, precision, traffic, work_of(graph, counts), phase, clocks)
     return choose_calibration(wanted, question)
 
 

@@ -15,6 +15,7 @@ from roofline.units import significant, text
 if TYPE_CHECKING:
     from roofline.analysis import Analysis
     from roofline.calibration.record import Calibration, Coefficient
+    from roofline.devices.spec import DeviceSpec, PowerMode
 
 
 def findings_on_device(analysis: Analysis) -> Iterator[Finding]:
@@ -96,6 +97,35 @@ def _basis(analysis: Analysis) -> Finding:
     )
 
 
+def outside_runs(used: Calibration, device: DeviceSpec, mode: PowerMode) -> Iterator[Finding]:
+    """Say where a mode lies outside the runs that a calibration was fitted to."""
+    from roofline.calibration.apply import outside
+
+    beyond = outside(used, device, mode)
+    if beyond:
+        yield Finding(
+            code="outside-runs",
+            where=f"{used.name}: {mode.name}",
+            message=f"no run was measured there: {beyond}; the 80 % band is not tested beyond the runs",
+            hint="measure this mode, or choose between the measured ones",
+        )
+
+
+def _below_bound(analysis: Analysis) -> Iterator[Finding]:
+    evaluation = analysis.evaluation
+    if evaluation is None or analysis.calibration is None:
+        return
+    time, bound = float(evaluation.time_s[0]), float(evaluation.bound_time_s[0])
+    if time < bound:
+        yield Finding(
+            code="below-bound",
+            where=f"{analysis.calibration.name}: {evaluation.modes[0].name}",
+            message=f"{text(time, 's')} is predicted, and nothing can be faster than {text(bound, 's')}",
+            hint="were the runs of this model, and their times in milliseconds?",
+            strict=True,
+        )
+
+
 def _coefficients(used: Calibration) -> Iterator[tuple[str, Coefficient]]:
     yield "host time", used.time.host_s
     for name, factors in used.time.classes.items():
@@ -109,6 +139,9 @@ def _ceilings(analysis: Analysis) -> Iterator[Finding]:
     assert evaluation is not None and processor is not None and device is not None
     workload = analysis.workload
     yield _basis(analysis)
+    if analysis.calibration is not None:
+        yield from outside_runs(analysis.calibration, device, evaluation.modes[0])
+        yield from _below_bound(analysis)
     for index, (pipe, precision) in enumerate(workload.ceilings):
         work = float(workload.flop[index].sum())
         if not evaluation.table.is_known[index] and work > 0:

@@ -17,6 +17,7 @@ from roofline.findings import Finding
 from roofline.measured.against import against_device
 from roofline.measured.join import join_layers
 from roofline.measured.record import Measurement, by_run
+from roofline.measured.suits import refuse_others
 
 if TYPE_CHECKING:
     from roofline.figures.figure import Figure
@@ -165,7 +166,7 @@ def validate(analyses: Mapping[str, Analysis], rows: Iterable[Measurement], wher
     joined: dict[str, float] = {}
     for name, analysis in analyses.items():
         mine = [row for row in rows if row.workload == name]
-        _refuse_other_batch(mine, analysis, where)
+        refuse_others(mine, analysis, where)
         whole = [row for row in mine if not row.layer]
         found, said = _runs(name, analysis, whole, where)
         runs += found
@@ -219,17 +220,6 @@ def _bands(analyses: Sequence[Analysis]) -> dict[str, tuple[float, float]]:
     if first.power is not None:
         bands["power"] = (first.power.band.low, first.power.band.high)
     return bands
-
-
-def _refuse_other_batch(rows: Sequence[Measurement], analysis: Analysis, where: str) -> None:
-    for row in rows:
-        batch = analysis.graph.batch
-        if row.batch_size is not None and batch is not None and row.batch_size != batch:
-            raise MeasurementError(
-                f"batch size {row.batch_size}, the model is counted at {batch}",
-                where=f"{where}: row {row.line}, column batch_size",
-                hint="bind it (--bind), or keep one: --only batch_size=N",
-            )
 
 
 def _runs(
@@ -297,7 +287,7 @@ def _layers(
                 first.op_class,
                 block.time_s,
                 float(found.shown_layer_s[0, layers].sum()),
-                0.0,
+                _NAN,
                 _NAN,
                 _NAN,
                 _NAN,

@@ -7,14 +7,15 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 
 from roofline.analysis import Analysis
-from roofline.calibration.calibrate import refuse_mixed, task_of
+from roofline.calibration.calibrate import key_of, refuse_mixed, task_of
 from roofline.calibration.classes import Profile, across_models, layer_class
-from roofline.calibration.record import COUNTING_VERSION, Calibration, Key
+from roofline.calibration.record import Calibration
 from roofline.devices.mode_set import mode_set
 from roofline.errors import MeasurementError
 from roofline.measured.against import against_device
 from roofline.measured.join import join_layers
 from roofline.measured.record import Measurement
+from roofline.measured.suits import refuse_others
 from roofline.task import roofline_parts
 
 LEAST_MODELS = 5
@@ -45,17 +46,13 @@ def calibrate_across(
             f"{len(profiles)} models", where=where, expected=f"{LEAST_MODELS} at least for factors that hold for others"
         )
     fit, left_out = across_models(profiles)
-    first = next(row for row in rows if row.workload in analyses)
+    mine = [row for row in rows if row.workload in analyses]
     one = next(iter(analyses.values()))
-    task = task_of(one)
+    key = key_of(one, mine)
     runtime = one.runtime or "any"
-    key = Key(
-        device=task.device.id, variant=task.device.variant, processor=task.processor.name, runtime=one.runtime or "",
-        runtime_version=first.runtime_version, precision=one.precision, traffic=one.traffic, clocks=first.clocks,
-        time_kind=first.time_kind, power_boundary="", counting=COUNTING_VERSION,
-    )  # fmt: skip
     made = Calibration(
-        name=f"{task.device.id}.{runtime}.{one.precision}", key=key, workload="", work=None, time=fit, power=None,
+        name=f"{key.device}.{runtime}.{one.precision}", key=key._replace(power_boundary=""), workload="", work=None,
+        time=fit, power=None,
         runs=tuple(analyses), sources=tuple(dict.fromkeys(row.source for row in rows if row.source)), note="",
     )  # fmt: skip
     return made, left_out
@@ -68,6 +65,7 @@ def profile_of(name: str, analysis: Analysis, rows: Iterable[Measurement], where
         MeasurementError: there is no whole run, or none of its layers.
     """
     mine = [row for row in rows if row.workload == name]
+    refuse_others(mine, analysis, where)
     whole = [row for row in mine if not row.layer and row.time_s is not None]
     layers = [row for row in mine if row.layer]
     if not whole or not layers:

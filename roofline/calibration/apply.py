@@ -11,8 +11,9 @@ from roofline.calibration.file import load_named, read_calibration
 from roofline.calibration.record import ANY_CLASS, COUNTING_VERSION, Calibration, ClassFactors, Work
 from roofline.counting import LayerCount
 from roofline.devices.locate import calibration_folders
-from roofline.devices.spec import DeviceSpec, Processor
-from roofline.errors import SpecError
+from roofline.devices.modes import find_mode, show_knob
+from roofline.devices.spec import DeviceSpec, PowerMode, Processor
+from roofline.errors import DeviceError, SpecError
 from roofline.graph.nodes import Graph
 from roofline.prediction import Factors
 
@@ -28,9 +29,12 @@ class Question:
         precision: str,
         traffic: str,
         work: Work,
+        phase: str = "inference",
+        clocks: str = "locked",
     ) -> None:
         self.device, self.processor, self.runtime = device, processor, runtime
         self.precision, self.traffic, self.work = precision, traffic, work
+        self.phase, self.clocks = phase, clocks
 
     def mismatch(self, found: Calibration) -> str:
         """Return in words why a calibration does not apply; empty if it does."""
@@ -40,11 +44,14 @@ class Question:
             ("variant", self.device.variant, key.variant),
             ("processor", self.processor.name, key.processor),
             ("precision", self.precision, key.precision),
+            ("phase", self.phase, key.phase),
             ("traffic", self.traffic, key.traffic),
             ("runtime", self.runtime or key.runtime, key.runtime),
         ):
             if wanted != has:
                 return f"it is for {name} {has or 'without a name'}, this is {wanted or 'without a name'}"
+        if self.clocks == "stock" and key.clocks == "locked":
+            return "it is for locked clocks, this is for stock clocks"
         if key.counting != COUNTING_VERSION:
             return f"it was fitted to counts of version {key.counting}, this tool counts by version {COUNTING_VERSION}"
         if found.work is not None and found.work != self.work:
@@ -131,3 +138,24 @@ def _class_factors(calibration: Calibration, layer: LayerCount) -> ClassFactors:
             f"no factors for layers of class {layer.op_class or 'unknown'}", where=f"{calibration.path}: time.classes"
         )
     return found
+
+
+def outside(calibration: Calibration, device: DeviceSpec, mode: PowerMode) -> str:
+    """Return in words which knobs of a mode lie outside those of the fitted runs; empty if none does.
+
+    Between the runs a prediction interpolates and its band was tested; beyond them it was not.
+    """
+    if calibration.work is None:
+        return ""
+    try:
+        runs = [find_mode(device, name) for name in calibration.runs]
+    except DeviceError:  # made on a file of the device that had other modes
+        return ""
+    said = []
+    for knob, value in mode.knobs.items():
+        measured = [run.knobs[knob] for run in runs if knob in run.knobs]
+        if knob.startswith("dla") or not measured or min(measured) * 0.999 <= value <= max(measured) * 1.001:
+            continue
+        ends = dict.fromkeys((show_knob(knob, min(measured)), show_knob(knob, max(measured))))
+        said.append(f"{knob}={show_knob(knob, value)} (measured: {' to '.join(ends)})")
+    return ", ".join(said)

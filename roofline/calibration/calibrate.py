@@ -26,8 +26,10 @@ from roofline.calibration.record import (
 from roofline.devices.mode_set import ModeSet, mode_set
 from roofline.devices.spec import PowerMode
 from roofline.errors import MeasurementError
-from roofline.measured.against import Placed, against_device
+from roofline.evaluate import evaluate
+from roofline.measured.against import against_device
 from roofline.measured.record import Measurement
+from roofline.measured.suits import refuse_mistaken_units, refuse_others
 from roofline.model.predicted import power_terms
 from roofline.task import Task, clocks_of, roofline_parts
 
@@ -48,18 +50,28 @@ def calibrate(analysis: Analysis, rows: Iterable[Measurement], where: str = "mea
         where: what to call the rows in errors.
 
     Raises:
-        MeasurementError: fewer than four modes, runs that do not go together, a mode the device does not have.
+        MeasurementError: fewer than four modes that the model can tell apart, runs that do not go together or are of
+            something else than the analysis, times or powers in another unit, a mode the device does not have.
     """
     task = task_of(analysis)
-    runs = [row for row in rows if not row.layer and row.time_s is not None]
+    rows = [row for row in rows if not row.layer]
+    refuse_others(rows, analysis, where)
+    runs = [row for row in rows if row.time_s is not None]
+    refuse_mixed(rows, where)
     refuse_mixed(runs, where)
-    placed, _ = against_device(runs, task.device, where)
-    points = _one_per_mode(placed, where)
+    points, remarks = _one_per_mode(rows, task, where)
     modes = mode_set(task.device, [mode for mode, _ in points])
+    _refuse_mistaken(task, points, where)
     time = np.array([row.time_s for _, row in points], dtype=np.float64)
+    _refuse_too_few(task, modes, where, remarks)
     fitted, error, spread = time_fit(task, modes, time)
     powers = np.array([np.nan if row.power_w is None else row.power_w for _, row in points])
-    power = power_fit(task, modes, time, powers) if np.isfinite(powers).sum() >= LEAST_MODES else None
+    known = int(np.isfinite(powers).sum())
+    power = power_fit(task, modes, time, powers) if known >= LEAST_MODES else None
+    if power is None and known:
+        remarks.append(f"power was measured in {known} modes only: not fitted")
+    if len(points) == LEAST_MODES:
+        remarks.append("four modes only: the band rests on four fits to three runs each")
     first = runs[0]
     runtime = analysis.runtime or _plain(first.runtime)
     name = f"{task.device.id}.{runtime}.{_plain(analysis.precision)}.{_plain(first.workload)}"
@@ -67,19 +79,29 @@ def calibrate(analysis: Analysis, rows: Iterable[Measurement], where: str = "mea
         name += f".{first.time_kind}"
     return Calibration(
         name=name,
-        key=Key(
-            device=task.device.id, variant=task.device.variant, processor=task.processor.name,
-            runtime=analysis.runtime or "", runtime_version=first.runtime_version, precision=analysis.precision,
-            traffic=analysis.traffic, clocks=first.clocks, time_kind=first.time_kind,
-            power_boundary=first.power_boundary, counting=COUNTING_VERSION,
-        ),
+        key=key_of(analysis, rows),
         workload=first.workload,
         work=work_of(analysis.graph, analysis.counts),
         time=fitted._replace(band=spread, error=error),
         power=power,
         runs=tuple(mode.name for mode, _ in points),
         sources=tuple(dict.fromkeys(row.source for row in runs if row.source)),
-        note="" if len(points) > 4 else "four modes only: the band rests on four fits to three runs each",
+        note="; ".join(remarks),
+    )  # fmt: skip
+
+
+def key_of(analysis: Analysis, rows: Sequence[Measurement]) -> Key:
+    """Return where a fit to some rows applies; what only some of them say holds for all (`refuse_mixed`)."""
+    task = task_of(analysis)
+
+    def said(field: str) -> str:
+        return next((getattr(row, field) for row in rows if getattr(row, field)), "")
+
+    return Key(
+        device=task.device.id, variant=task.device.variant, processor=task.processor.name,
+        runtime=analysis.runtime or "", runtime_version=said("runtime_version"), precision=analysis.precision,
+        phase=analysis.phase, traffic=analysis.traffic, clocks=said("clocks"), time_kind=said("time_kind"),
+        power_boundary=said("power_boundary"), counting=COUNTING_VERSION,
     )  # fmt: skip
 
 
@@ -132,7 +154,7 @@ def power_fit(task: Task, modes: ModeSet, time_s: Array, power_w: Array) -> Powe
 
 
 def refuse_mixed(runs: Sequence[Measurement], where: str) -> None:
-    """Raise if runs differ in what must be the same in all of them."""
+    """Raise if runs differ in what must be the same in all of them; where a cell is empty, it is as the others say."""
     if not runs:
         raise MeasurementError(
             "no run of this model in the table", where=where, expected="rows with its name as workload"
@@ -151,23 +173,59 @@ def refuse_mixed(runs: Sequence[Measurement], where: str) -> None:
             )  # fmt: skip
 
 
-def _one_per_mode(placed: Sequence[Placed], where: str) -> list[tuple[PowerMode, Measurement]]:
-    """Return one run per mode: of several the one with the shortest time stands for the least disturbed."""
-    best: dict[tuple[float, ...], tuple[PowerMode, Measurement]] = {}
+def _one_per_mode(
+    rows: Sequence[Measurement], task: Task, where: str
+) -> tuple[list[tuple[PowerMode, Measurement]], list[str]]:
+    """Return one run per mode, and what was left out or put together.
+
+    Of several the one with the shortest time stands for the least disturbed; a power from a row of its own is that of
+    its mode.
+    """
+    placed, _ = against_device(rows, task.device, where)
+    unknown = sum(1 for _, mode in placed if mode is None)
+    by_mode: dict[tuple[float, ...], tuple[PowerMode, list[Measurement]]] = {}
     for row, mode in placed:
-        if mode is None:
+        if mode is not None:
+            by_mode.setdefault(tuple(mode.knobs.values()), (mode, []))[1].append(row)
+    found, repeated, joined = [], 0, 0
+    for mode, mine in by_mode.values():
+        timed = [row for row in mine if row.time_s is not None]
+        if not timed:
             continue
-        key = tuple(mode.knobs.values())
-        if key not in best or (row.time_s or 0.0) < (best[key][1].time_s or 0.0):
-            best[key] = (mode, row)
-    if len(best) < LEAST_MODES:
-        unknown = sum(1 for _, mode in placed if mode is None)
-        silent = f", and {unknown} rows that name no power mode, nor enough clocks" if unknown else ""
+        best = min(timed, key=lambda row: row.time_s or 0.0)
+        repeated += len(timed) > 1
+        powers = [row.power_w for row in mine if row.power_w is not None and row.time_s is None]
+        if best.power_w is None and powers:
+            best = best._replace(power_w=float(np.median(powers)))
+            joined += 1
+        found.append((mode, best))
+    remarks = [
+        (unknown, f"{unknown} rows name no power mode, nor enough clocks: left out"),
+        (repeated, f"{repeated} modes were measured more than once: the shortest time stands"),
+        (joined, f"the power of {joined} modes is from rows of its own"),
+    ]
+    return found, [words for count, words in remarks if count]
+
+
+def _refuse_too_few(task: Task, modes: ModeSet, where: str, remarks: Sequence[str]) -> None:
+    """Raise unless the runs are at enough points that the model can tell apart."""
+    compute, memory = roofline_parts(task, modes)
+    parts = np.stack([compute.sum(axis=1), memory.sum(axis=1)], axis=1)
+    points = len(np.unique(np.round(np.log(np.maximum(parts, 1e-300)), 6), axis=0))
+    if points < LEAST_MODES:
+        alike = f" that are {points} for the model: it does not see what else they change" if modes.size > 3 else ""
+        left = "".join(f", and {words}" for words in remarks)
         raise MeasurementError(
-            f"runs in {len(best)} modes{silent}", where=where, expected=f"{LEAST_MODES} at least, better five",
+            f"runs in {modes.size} modes{alike}{left}", where=where, expected=f"{LEAST_MODES} at least, better five",
             hint="which ones: roofline calibrate MODEL --device ID --suggest 5",
         )  # fmt: skip
-    return list(best.values())
+
+
+def _refuse_mistaken(task: Task, points: Sequence[tuple[PowerMode, Measurement]], where: str) -> None:
+    bound = evaluate(task, [mode for mode, _ in points]).bound_time_s if points else ()
+    limit = task.device.power_limit_w.value if task.device.power_limit_w is not None else None
+    for number, ((_, row), least) in enumerate(zip(points, bound, strict=True), 1):
+        refuse_mistaken_units(row, float(least), limit, where, number)
 
 
 def _plain(text: str) -> str:

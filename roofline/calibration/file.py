@@ -24,6 +24,8 @@ from roofline.strict_yaml import load_file
 
 SCHEMA = "roofline.calibration/1"
 _STANDINGS: tuple[Standing, ...] = ("fitted", "prior", "not determined")
+_UNSAID = {"phase": "inference"}
+"""What a key without the field means."""
 _POWER_UNITS = ("W", "W", "W", "J/B")
 
 
@@ -46,7 +48,7 @@ def build(data: Any, where: str) -> Calibration:
     work = top.section("work") if "work" in top else None
     found = Calibration(
         name=top.text("name"),
-        key=Key(*(key.integer(n) if n == "counting" else key.text(n, "") for n in Key._fields)),  # type: ignore[arg-type]
+        key=Key(*(key.integer(n) if n == "counting" else key.text(n, _UNSAID.get(n, "")) for n in Key._fields)),  # type: ignore[arg-type]
         workload=top.text("workload", ""),
         work=None if work is None else _work(work),
         time=_time(top.section("time")),

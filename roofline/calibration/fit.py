@@ -1,7 +1,8 @@
 """Fits of calibration coefficients: arrays in, coefficients out. Robust loss on logarithms, bounds, weak priors.
 
 How many coefficients some runs determine is worked out, not assumed: one whose standard error, at 3 % noise and given
-all others, is not well below its prior's width keeps its prior and is marked so.
+all others, is not well below its prior's width is marked so. It is what prior and runs together make most likely, which
+is near the prior; putting it on the prior exactly makes predictions worse, for the others then have to make up for it.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ MODES_FOR_KNEE = 12
 NOISE = 0.03
 """Relative noise of a measured time that standings are judged by."""
 DETERMINED = 0.5
-"""A coefficient is fitted if its standard error is below this share of its prior's width."""
+"""A coefficient is fitted if its standard error (of its logarithm) is below this, and below this share of its prior's
+width."""
 _ROBUST = 0.05
 _T80 = {1: 3.08, 2: 1.89, 3: 1.64, 4: 1.53, 5: 1.48, 6: 1.44, 7: 1.41, 8: 1.40, 9: 1.38, 10: 1.37}
 """Student's t, 90 % quantile (two-sided 80 %), by degrees of freedom; 1.28 beyond 30."""
@@ -69,7 +71,7 @@ def fit_whole(compute_s: Array, memory_s: Array, time_s: Array, near: WholeFit |
         compute_s: compute times by the roofline, (modes, layers).
         memory_s: memory times, (modes, layers).
         time_s: measured, (modes,).
-        near: a fit to nearly the same runs: its knee is kept, and the search starts at it.
+        near: a fit to nearly the same runs: the search starts at it.
     """
     host = float(np.maximum(compute_s, memory_s).sum(axis=1).min()) * HOST_SHARE.middle
     middles = np.log([COMPUTE.middle, MEMORY.middle, host])
@@ -84,7 +86,7 @@ def fit_whole(compute_s: Array, memory_s: Array, time_s: Array, near: WholeFit |
     knees = (1.0, 1.5, KNEE, 3.0, 5.0, 10.0) if len(time_s) >= MODES_FOR_KNEE else (KNEE,)
     starts = [middles, *(middles + widths * shift for shift in ((1.5, 0, 1), (0, 0, -1.5), (2, 2, -0.5)))]
     if near is not None:
-        knees, starts = (near.knee.value,), [np.log([near.compute.value, near.memory.value, near.host_s.value])]
+        starts = [np.log([near.compute.value, near.memory.value, near.host_s.value])]
     tries = [(_solve(lambda x, q=q: np.log(times(x, q) / time_s), middles, widths, starts), q) for q in knees]  # type: ignore[misc]
     (best, _), knee = min(
         tries, key=lambda found: found[0][1] + 0.5 * (NOISE * np.log(found[1] / KNEE) / KNEE_WIDTH) ** 2
@@ -121,7 +123,7 @@ def determined(log_times: Callable[[Array], Array], x: Array, widths: Array) -> 
     columns = [(log_times(x + step * np.eye(len(x))[i]) - base) / step for i in range(len(x))]
     jacobian = np.stack(columns, axis=1) / NOISE
     covariance = np.linalg.inv(jacobian.T @ jacobian + np.diag(1 / widths**2))
-    return [bool(np.sqrt(covariance[i, i]) < DETERMINED * widths[i]) for i in range(len(x))]
+    return [bool(np.sqrt(covariance[i, i]) < DETERMINED * min(widths[i], 1.0)) for i in range(len(x))]
 
 
 def fit_power(terms: Array, power_w: Array) -> tuple[Coefficient, ...]:

@@ -18,7 +18,8 @@ class Coefficient(NamedTuple):
 
     value: float
     standing: Standing
-    """``fitted`` to the runs; ``prior``: never fitted here; ``not determined``: the runs do not tell, so the prior."""
+    """``fitted`` to the runs; ``prior``: never fitted here; ``not determined``: the runs tell little, so what the prior
+    makes of them."""
 
 
 class Work(NamedTuple):
@@ -39,6 +40,7 @@ class Key(NamedTuple):
     runtime: str
     runtime_version: str
     precision: str
+    phase: str
     traffic: str
     clocks: str
     time_kind: str

@@ -17,8 +17,8 @@ _PICTURES = (".html", ".png", ".svg", ".pdf")
 @models_options
 @device_options
 @measured_options
-@click.option("--value", default="time", show_default=True, metavar="V",
-              help="What a picture shows: time, power or energy.")  # fmt: skip
+@click.option("--value", default="time", show_default=True, type=click.Choice(("time", "power", "energy")),
+              help="What a picture shows.")  # fmt: skip
 @output_options
 def command(
     models: tuple[str, ...], bind: tuple[Any, ...], shapes: tuple[Any, ...], strict: bool, mode: str | None,

@@ -25,11 +25,29 @@ def validation_dict(found: Validation) -> dict[str, Any]:
         **{name: _errors(found.errors(name)) for name in ("time", "power", "energy")},
         "in_band": {name: _known(found.in_band(name)) for name in found.bands},
         "layer_time": _errors(found.errors("time", found.layers)),
+        "by_workload": _groups(found, found.runs, "workload"),
+        "by_mode": _groups(found, found.runs, "mode"),
+        "by_class": _groups(found, found.layers, "op_class"),
         "joined": dict(found.joined),
         "bound_violations": [_point(p) for p in found.bound_violations],
         "rows": rows(found),
         "findings": [finding.to_dict() for finding in found.findings],
     }
+
+
+def _groups(found: Validation, points: Sequence[Point], field: str) -> dict[str, dict[str, Any]]:
+    """Return the errors of each workload, mode or class: {name: {"time": {...}, "power": {...}, "energy": {...}}}."""
+    return {
+        name: {quantity: _errors(found.errors(quantity, mine)) for quantity in ("time", "power", "energy")}
+        for name, mine in _grouped(points, field).items()
+    }
+
+
+def _grouped(points: Sequence[Point], field: str) -> dict[str, list[Point]]:
+    groups: dict[str, list[Point]] = {}
+    for point in points:
+        groups.setdefault(getattr(point, field), []).append(point)
+    return groups
 
 
 def rows(found: Validation) -> list[dict[str, Any]]:
@@ -82,6 +100,8 @@ def blocks(found: Validation, quiet: bool = False) -> Iterator[str | Table]:
         yield f"calibration {found.calibration}" + (f"; in its 80 % band: {inside}" if inside else "")
     if found.runs:
         yield _by("Runs by workload", found, found.runs, "workload")
+        if len({point.workload for point in found.runs}) > 1:  # of one workload the rows themselves say it
+            yield _by("Runs by mode", found, found.runs, "mode")
         yield _worst("Worst runs", found.runs)
     if found.layers:
         yield _by("Layers by class", found, found.layers, "op_class")
@@ -97,11 +117,8 @@ def blocks(found: Validation, quiet: bool = False) -> Iterator[str | Table]:
 
 
 def _by(title: str, found: Validation, points: Sequence[Point], field: str) -> Table:
-    groups: dict[str, list[Point]] = {}
-    for point in points:
-        groups.setdefault(getattr(point, field), []).append(point)
     lines = []
-    for name, mine in groups.items():
+    for name, mine in _grouped(points, field).items():
         time, power = found.errors("time", mine), found.errors("power", mine)
         tau = "-" if np.isnan(time.kendall_tau) else f"{time.kendall_tau:.2f}"
         lines.append([name or "-", str(time.n), f"{time.mape:.1%}", f"{time.median_abs_error:.1%}", f"{time.bias:+.1%}",
@@ -127,8 +144,12 @@ def _points(title: str, points: Sequence[Point]) -> Table:
         columns=("row", "workload", "mode", "layer", "measured", "predicted", "error", "bound"),
         rows=[
             [str(p.line), p.workload, p.mode, p.layer or "-", text(p.time_s, "s"), text(p.predicted_time_s, "s"),
-             f"{p.predicted_time_s / p.time_s - 1:+.1%}", text(p.bound_time_s, "s") if p.bound_time_s else "-"]
+             f"{p.predicted_time_s / p.time_s - 1:+.1%}", _or_dash(p.bound_time_s)]
             for p in points
         ],
         right=frozenset({"row", "measured", "predicted", "error", "bound"}),
     )  # fmt: skip
+
+
+def _or_dash(time_s: float) -> str:
+    return text(time_s, "s") if np.isfinite(time_s) else "-"

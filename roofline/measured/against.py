@@ -35,7 +35,7 @@ class Placed(NamedTuple):
 def against_device(
     rows: Iterable[Measurement], device: DeviceSpec, where: str = "measurements"
 ) -> tuple[tuple[Placed, ...], tuple[Finding, ...]]:
-    """Return every row with its power mode: the named one, or a named one with other knobs.
+    """Return every row with its power mode: the named one (or the only one), or a named one with other knobs.
 
     The clocks of a row go before those of the mode it names. A row that names no mode but both the GPU's and the
     memory's clock has the knobs it does not give from the device's default mode, and a finding says so.
@@ -132,7 +132,7 @@ def _not_settable(what: str, where: str, device: DeviceSpec, near: list[float], 
 def _named(row: Measurement, device: DeviceSpec, place: str) -> PowerMode | None:
     text = _EXTRA.sub("", row.power_mode)
     if not text.strip():
-        return None
+        return device.modes[0] if len(device.modes) == 1 else None
     try:
         return find_mode(device, text)
     except DeviceError as error:

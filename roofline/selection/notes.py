@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from roofline.device_notes import outside_runs
 from roofline.devices.modes import show_knob
 from roofline.findings import Finding
 from roofline.selection.answer import Choice, Selection
@@ -37,6 +38,8 @@ def findings_about(answer: Selection, loosened: Sequence[str]) -> Iterator[Findi
     yield from _knobs(answer)
     choice = answer.choice
     if choice is not None:
+        if answer.analysis.calibration is not None:
+            yield from outside_runs(answer.analysis.calibration, answer.device, choice.mode)
         yield from _about(answer, choice)
     if answer.device.power_limit_w is None:
         yield Finding(

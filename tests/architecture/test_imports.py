@@ -129,6 +129,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "selection": (
         {
             "analysis",
+            "device_notes",
             "devices",
             "errors",
             *EVALUATED,
