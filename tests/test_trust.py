@@ -119,12 +119,14 @@ def test_a_billion_laughs_and_a_long_number_cost_nothing() -> None:
 
 
 OPS: dict[str, Any] = {"schema": "roofline.ops/1", "ops": [
-    {"op": "a.B", "class": "matmul", "inputs": ["m, k", "k, n"], "outputs": ["m, n"], "source": "this test"}]}  # fmt: skip
+    {"op": "a.B", "class": "matmul", "inputs": ["m, k", "k, n"], "outputs": ["m, n"], "source": "a test"},
+]}  # fmt: skip
 
 
 @pytest.mark.parametrize(
     "formula",
-    ["9**9**9", "9**9**9**9", "m.__class__", "__import__('os')", "().__class__", "m[0]", "lambda: m", "exec(m)",
+    ["9**9**9", "9**9**9**9", "m.__class__", "__import__('os')", "().__class__", "m[0]",
+     "lambda: m", "exec(m)",
      "m if n else k", "'a' * 9", "m; n", "m := 1", "f'{m}'", "m & n", "1e9", "open('x')",
      "(" * 200 + "m" + ")" * 200],
 )  # fmt: skip

@@ -10,7 +10,7 @@ from roofline.calibration.classes import layer_class
 from roofline.calibration.file import load_named, read_calibration
 from roofline.calibration.record import ANY_CLASS, COUNTING_VERSION, Calibration, ClassFactors, Work
 from roofline.counting import LayerCount
-from roofline.devices.locate import calibration_folders
+from roofline.devices.locate import calibration_files, calibration_folders
 from roofline.devices.spec import DeviceSpec, Processor
 from roofline.errors import SpecError
 from roofline.graph.nodes import Graph
@@ -67,8 +67,10 @@ def _shown(work: Work) -> str:
     return f"{work.macs} MAC, {work.nodes} counted nodes, batch {work.batch}"
 
 
-def choose_calibration(wanted: str, question: Question) -> Calibration | None:
-    """Return the calibration that is named, or for ``auto`` the shipped one that applies, or None.
+def choose_calibration(wanted: str | Calibration | Sequence[Calibration], question: Question) -> Calibration | None:
+    """Return the calibration that is named or given, or for ``auto`` the shipped one that applies, or None.
+
+    Of several that are given, the one that applies is chosen as for ``auto``.
 
     ``auto`` needs the runtime to be named: the same model takes several times as long under another one.
 
@@ -77,18 +79,14 @@ def choose_calibration(wanted: str, question: Question) -> Calibration | None:
     """
     if wanted == "none" or (wanted == "auto" and question.runtime is None):
         return None
-    if wanted != "auto":
-        found = load_named(wanted, calibration_folders())
+    if isinstance(wanted, Calibration) or (isinstance(wanted, str) and wanted != "auto"):
+        found = wanted if isinstance(wanted, Calibration) else load_named(wanted, calibration_folders())
         reason = question.mismatch(found)
         if reason:
             raise SpecError("this calibration does not apply", where=found.path, expected=f"another one: {reason}")
         return found
-    fitting = []
-    for folder in calibration_folders():
-        for path in sorted(folder.glob(f"{question.device.id}.*.yaml")):
-            found = read_calibration(path)
-            if not question.mismatch(found):
-                fitting.append(found)
+    known = map(read_calibration, calibration_files(question.device.id)) if isinstance(wanted, str) else wanted
+    fitting = [found for found in known if not question.mismatch(found)]
     # the one made for this very workload goes first
     return min(fitting, key=lambda found: found.work is None) if fitting else None
 

@@ -112,6 +112,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
             *(
                 "",
                 "analysis",
+                "calibration",
                 "choices",
                 "devices",
                 "errors",
