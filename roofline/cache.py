@@ -13,6 +13,7 @@ import hashlib
 import json
 import os
 from pathlib import Path
+from threading import get_ident
 from typing import Any
 
 _FORMAT = 1
@@ -49,7 +50,7 @@ def store(key: str, value: Any) -> None:
     folder = _folder()
     if folder is None:
         return
-    temporary = folder / f".{key}.{os.getpid()}"
+    temporary = folder / f".{key}.{os.getpid()}.{get_ident()}"  # of this thread of this process alone
     with contextlib.suppress(OSError):
         folder.mkdir(parents=True, exist_ok=True)
         try:
