@@ -12,8 +12,8 @@ import contextlib
 import hashlib
 import json
 import os
+from _thread import get_ident  # `threading` costs a millisecond to import
 from pathlib import Path
-from threading import get_ident
 from typing import Any
 
 _FORMAT = 1

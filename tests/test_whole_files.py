@@ -95,12 +95,12 @@ def test_a_cache_entry_is_whole_whoever_writes_it(tmp_path: Path, monkeypatch: p
     others = [subprocess.Popen([sys.executable, "-c", WRITER], env=environment) for _ in range(2)]
     value = list(range(30000))
 
-    def work(_: int) -> list[object]:
+    def work(_: int) -> object:
         cache.store("key.json", value)
-        return [cache.load("key.json")]
+        return cache.load("key.json")
 
     with ThreadPoolExecutor(4) as pool:
-        found = sum(pool.map(work, range(120)), [])
+        found = list(pool.map(work, range(120)))
     assert [process.wait(timeout=120) for process in others] == [0, 0]
     assert all(each == value for each in found)
     assert [path.name for path in (tmp_path / "roofline").iterdir()] == ["key.json"]
