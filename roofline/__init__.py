@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from roofline.comparison import Comparison, compare
     from roofline.devices.load import load_device
     from roofline.devices.spec import DeviceSpec
+    from roofline.expressions import Symbolic, symbolic
     from roofline.figures.figure import Figure
     from roofline.graph.nodes import Node
     from roofline.measured_runs import calibrate, validate
@@ -42,7 +43,6 @@ if TYPE_CHECKING:
     from roofline.selection.answer import Selection
     from roofline.selection.select import select
     from roofline.sweeping.sweep import sweep
-    from roofline.symbolic import Symbolic, symbolic
     from roofline.validation import Validation
 
 __version__ = "0.1.0"
@@ -57,7 +57,7 @@ _LAZY = {
     "measure_device": "roofline.bench.device",
     "validate": "roofline.measured_runs",
     "Comparison": "roofline.comparison",
-    "Symbolic": "roofline.symbolic",
+    "Symbolic": "roofline.expressions",
     "analyze": "roofline.analysis",
     "compare": "roofline.comparison",
     "Cost": "roofline.ops.table",
@@ -68,7 +68,7 @@ _LAZY = {
     "operator": "roofline.own_ops",
     "DeviceSpec": "roofline.devices.spec",
     "plot": "roofline.plots.plot",
-    "symbolic": "roofline.symbolic",
+    "symbolic": "roofline.expressions",
     "Selection": "roofline.selection.answer",
     "select": "roofline.selection.select",
     "sweep": "roofline.sweeping.sweep",

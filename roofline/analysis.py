@@ -158,7 +158,7 @@ def analyze(
     runtime: str | None = None,
     processor: str | None = None,
     clocks: str = "locked",
-    calibration: str | Calibration = "auto",
+    calibration: str | Calibration | Sequence[Calibration] = "auto",
     optimizer: str | None = None,
     recompute: bool = False,
     levels: bool = False,
@@ -186,8 +186,8 @@ def analyze(
         processor: ``gpu`` or ``cpu``; None is the GPU, or the CPU for ``ort-cpu``.
         clocks: ``locked`` (jetson_clocks) or ``stock`` governor: which energy figures apply.
         calibration: ``auto`` (the shipped one for this device, runtime, precision and workload, if there is one),
-            ``none`` (rooflines only), the name or file of one, or what `roofline.calibrate` returned. ``auto`` needs
-            `runtime`.
+            ``none`` (rooflines only), the name or file of one, or what `roofline.calibrate` returned; or several of
+            these, of which the one that applies is taken. ``auto`` needs `runtime`.
         levels: let results that fit the last-level cache stay there for the next layer, and count both levels.
         ops: file of formulas for operators of your own (``roofline.ops/1``); they go before the built-in rules.
         rate_per_s: samples arrive at this rate (a camera): adds the average power, idle time between runs included.
@@ -297,7 +297,7 @@ def _contraction_precisions(counts: Sequence[LayerCount]) -> set[str]:
 
 
 def _calibration(
-    wanted: str | Calibration,
+    wanted: str | Calibration | Sequence[Calibration],
     device: DeviceSpec,
     processor: Processor,
     runtime: str | None,

@@ -12,6 +12,7 @@ import contextlib
 import hashlib
 import json
 import os
+from _thread import get_ident  # `threading` costs a millisecond to import
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,7 @@ def store(key: str, value: Any) -> None:
     folder = _folder()
     if folder is None:
         return
-    temporary = folder / f".{key}.{os.getpid()}"
+    temporary = folder / f".{key}.{os.getpid()}.{get_ident()}"  # of this thread of this process alone
     with contextlib.suppress(OSError):
         folder.mkdir(parents=True, exist_ok=True)
         try:

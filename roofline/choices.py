@@ -95,7 +95,7 @@ def check_options(
     one_of("runtime", runtime, RUNTIMES)
     one_of("clocks", clocks, ("locked", "stock"))
     one_of("traffic", traffic, TRAFFIC_MODELS)
-    if not calibration:
+    if calibration == "":
         raise UsageError("no name", where="--calibration", expected="auto, none, a calibration's name or its file")
     one_of("optimizer", optimizer, tuple(OPTIMIZERS))
     if phase == "training" and precision in ("fp8", "int8", "int4"):

@@ -11,7 +11,7 @@ from roofline.devices.mode_set import ModeSet
 from roofline.devices.tables import ModeTable, energy_table, idle_power, mode_table
 from roofline.model import energy as energy_model
 from roofline.model import time as time_model
-from roofline.prediction import Factors, predict_totals
+from roofline.prediction import Factors, predict, predict_totals
 from roofline.task import LIMITS, Task, bound_of, clocks_of, on_layers, roofline_parts
 from roofline.workload import Workload
 
@@ -93,17 +93,27 @@ def average_power(task: Task, modes: ModeSet, totals: Totals, runs_per_s: float)
 
 
 def limits_over_modes(task: Task, modes: ModeSet) -> list[str]:
-    """Return the class, compute or memory, that takes the larger share of the time in each mode.
+    """Return the class, compute, memory or overhead, that takes the largest share of the time in each mode.
 
     As `Evaluation.limited_by`, a block of modes at a time; empty where a model takes no time.
     """
-    work, found = task.workload, list[str]()
+    work, factors, found = task.workload, task.factors, list[str]()
     step = max(1, _CELLS_AT_ONCE // max(1, work.moved_byte.size))
     for start in range(0, modes.size, step):
-        layers = on_layers(task, work, modes.part(start, start + step))
-        total = layers.time_s.sum(axis=1)
-        memory = np.where(layers.is_memory_bound, layers.time_s, 0.0).sum(axis=1)
-        found += [LIMITS[int(m > t - m)] if t > 0 else "" for m, t in zip(memory.tolist(), total.tolist(), strict=True)]
+        part = modes.part(start, start + step)
+        layers, overhead = on_layers(task, work, part), 0.0
+        shown = layers.time_s
+        if factors is not None:
+            moved = float(work.moved_byte.sum())
+            predicted = predict(factors, layers.compute_s, layers.memory_s, clocks_of(task, part), moved)
+            shown, overhead = predicted.layer_s - factors.kernel_s, factors.host_s + float(factors.kernel_s.sum())
+        total = shown.sum(axis=1)
+        memory = np.where(layers.is_memory_bound, shown, 0.0).sum(axis=1)
+        shares = np.stack([total - memory, memory, np.full(part.size, overhead)])
+        found += [
+            LIMITS[which] if time > 0 else ""
+            for which, time in zip(shares.argmax(axis=0).tolist(), (total + overhead).tolist(), strict=True)
+        ]
     return found
 
 

@@ -10,7 +10,7 @@ from roofline.calibration.classes import layer_class
 from roofline.calibration.file import load_named, read_calibration
 from roofline.calibration.record import ANY_CLASS, COUNTING_VERSION, Calibration, ClassFactors, Work
 from roofline.counting import LayerCount
-from roofline.devices.locate import calibration_folders
+from roofline.devices.locate import calibration_files, calibration_folders
 from roofline.devices.modes import find_mode, show_knob
 from roofline.devices.spec import DeviceSpec, PowerMode, Processor
 from roofline.errors import DeviceError, SpecError
@@ -74,8 +74,10 @@ def _shown(work: Work) -> str:
     return f"{work.macs} MAC, {work.nodes} counted nodes, batch {work.batch}"
 
 
-def choose_calibration(wanted: str | Calibration, question: Question) -> Calibration | None:
-    """Return the calibration that is named (or is one already), or for ``auto`` the shipped one that applies, or None.
+def choose_calibration(wanted: str | Calibration | Sequence[Calibration], question: Question) -> Calibration | None:
+    """Return the calibration that is named or given, or for ``auto`` the shipped one that applies, or None.
+
+    Of several that are given, the one that applies is chosen as for ``auto``.
 
     ``auto`` needs the runtime to be named: the same model takes several times as long under another one.
 
@@ -84,7 +86,7 @@ def choose_calibration(wanted: str | Calibration, question: Question) -> Calibra
     """
     if wanted == "none" or (wanted == "auto" and question.runtime is None):
         return None
-    if wanted != "auto":
+    if isinstance(wanted, Calibration) or (isinstance(wanted, str) and wanted != "auto"):
         found = wanted if isinstance(wanted, Calibration) else load_named(wanted, calibration_folders())
         reason = question.mismatch(found)
         if reason:
@@ -92,12 +94,8 @@ def choose_calibration(wanted: str | Calibration, question: Question) -> Calibra
                 "this calibration does not apply", where=found.path or found.name, expected=f"another one: {reason}"
             )
         return found
-    fitting = []
-    for folder in calibration_folders():
-        for path in sorted(folder.glob(f"{question.device.id}.*.yaml")):
-            found = read_calibration(path)
-            if not question.mismatch(found):
-                fitting.append(found)
+    known = map(read_calibration, calibration_files(question.device.id)) if isinstance(wanted, str) else wanted
+    fitting = [found for found in known if not question.mismatch(found)]
     # the one made for this very workload goes first
     return min(fitting, key=lambda found: found.work is None) if fitting else None
 

@@ -34,9 +34,9 @@ def command(
     from roofline.cli.output import log, write_blocks, write_data
     from roofline.cli.progress import Waiting
     from roofline.export import as_formula
+    from roofline.expressions import symbolic
     from roofline.formulas import latex as in_latex
     from roofline.formulas import text
-    from roofline.symbolic import symbolic
 
     log(verbose)
     form = chosen_format(format_, output)

@@ -36,11 +36,15 @@ def write_data(
     gate: Exception | None = None,
     rows: Sequence[Mapping[str, Any]] | None = None,
 ) -> None:
-    """Write an answer as JSON, or its `rows` (its layers) as CSV; `gate` is why it is refused, if it is."""
+    """Write an answer as JSON, or its `rows` (its layers) as CSV with the schema in each.
+
+    `gate` is why the answer is refused, if it is.
+    """
     if form == "csv":
         from roofline.export.as_csv import rows_csv
 
-        write(rows_csv(data["layers"] if rows is None else rows), output)
+        found = data["layers"] if rows is None else rows
+        write(rows_csv([{**row, "schema": data["schema"]} for row in found]), output)
         return
     from roofline.export.as_json import json_text
 

@@ -43,10 +43,16 @@ from roofline.cli.options import BatchesType, BindingsType, ShapesType, merged
 @click.option("--optimizer", metavar="O", help="Training: sgd, momentum, adam (default) or adamw.")
 @click.option("--recompute", is_flag=True, help="Training: make what lies inside fused groups again.")
 @click.option("--runtime", metavar="R", help="tensorrt, ort-cuda, ort-cpu or torch: decides where tf32 is used.")
+@click.option("--calibration", default="auto", show_default=True, metavar="C",
+              help="auto (needs --runtime), none, or a calibration's NAME or FILE.")  # fmt: skip
 @click.option("--processor", metavar="P", help="gpu or cpu.")
 @click.option("--clocks", default="locked", show_default=True, metavar="C", help="locked or stock governor.")
 @click.option("--ops", metavar="FILE", help="Formulas for operators of your own (roofline.ops/1).")
-@click.option("--strict", is_flag=True, help="A result that is incomplete or assumed is an error row.")
+@click.option(
+    "--strict",
+    is_flag=True,
+    help="A result that is incomplete or assumed is an error row; exit 3 if there are error rows.",
+)
 @click.option("-o", "--output", required=True, metavar="FILE", help="FILE.parquet or FILE.csv.")
 @click.option(
     "--jobs", type=click.IntRange(min=1), metavar="N", help="Processes on this machine. Default: one per processor."
@@ -80,13 +86,14 @@ def command(
     roofline sweep *.onnx --device orin-agx --grid full --precision fp32,fp16 -o out.csv --jobs 8
     roofline sweep *.onnx --device orin-agx -o out.parquet --scheduler tcp://10.0.0.1:8786
 
-    A model that fails is a row with an error. A sweep that is cut off goes on where it stood.
+    A model that fails is a row with an error, and the exit code stays 0 unless every model fails (1) or --strict asks
+    for none (3). A sweep that is cut off goes on where it stood.
     """
     import gc
 
     from roofline.cli.output import log, write_blocks, write_data
     from roofline.cli.sweep_progress import SweepProgress
-    from roofline.errors import RooflineError
+    from roofline.errors import GateError, RooflineError
     from roofline.export.as_sweep import blocks
     from roofline.sweeping.sweep import sweep
 
@@ -102,6 +109,8 @@ def command(
         write_data(summary.to_dict(), "json", None)
     else:
         write_blocks(blocks(summary, quiet), "table", None)
+    if options["strict"] and summary.error_rows:
+        raise GateError(f"--strict is not met: {summary.error_rows} rows of errors", where=output)
     if summary.all_failed:
         raise RooflineError("not one model could be evaluated", where=output, hint="its column error says why")
     return 0

@@ -31,7 +31,13 @@ def calibration_folders() -> tuple[Path, ...]:
 
 def has_calibrations(device: str) -> bool:
     """Return whether any calibration is there for a device id."""
-    return any(next(folder.glob(f"{device}.*.yaml"), None) for folder in calibration_folders())
+    return next(calibration_files(device), None) is not None
+
+
+def calibration_files(device: str) -> Iterator[Path]:
+    """Yield the calibrations of a device id, folder by folder."""
+    for folder in calibration_folders():
+        yield from sorted(folder.glob(f"{device}.*.yaml"))
 
 
 def device_files() -> Iterator[Path]:

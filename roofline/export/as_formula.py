@@ -11,7 +11,7 @@ from roofline.export.tables import Table
 from roofline.formulas import latex, readable, text
 
 if TYPE_CHECKING:
-    from roofline.symbolic import LayerFormulas, Symbolic
+    from roofline.expressions import LayerFormulas, Symbolic
 
 SCHEMA = "roofline.formula/1"
 _WIDEST = 100
@@ -23,7 +23,7 @@ def formula_dict(formulas: Symbolic, write: Callable[[Any], str] = text) -> dict
     Args:
         write: how an expression becomes text.
     """
-    from roofline.symbolic import COUNTS
+    from roofline.expressions import COUNTS
 
     shown: dict[Any, str] = {}
 

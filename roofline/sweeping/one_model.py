@@ -23,7 +23,7 @@ from roofline.ops.table import OwnOps
 from roofline.reader import ModelReader
 from roofline.selection.candidates import Candidates, as_mode, candidates
 from roofline.sweeping.part import LARGEST, Part, error_block, failed_part
-from roofline.sweeping.plan import Plan, device_of, plan_of, sha256_of
+from roofline.sweeping.plan import Plan, calibrations_of, device_of, plan_of, sha256_of
 from roofline.sweeping.version import code_version
 from roofline.task import Task
 from roofline.workload import read_with_cache
@@ -38,6 +38,8 @@ class Context(NamedTuple):
     plan: Plan
     devices: tuple[DeviceSpec, ...]
     own: OwnOps
+    calibration: Any
+    """What `roofline.analyze` is given as ``calibration``."""
     grids: dict[Any, tuple[Candidates, list[list[str]]]]
     """Candidates that were worked out before, and the names and knobs of their modes."""
 
@@ -56,7 +58,8 @@ def context_of(text: str) -> Context:
             where="--scheduler",
             hint="install one version everywhere",
         )
-    return Context(plan, tuple(map(device_of, plan.devices)), own_ops(plan.options.get("ops")), {})
+    devices = tuple(map(device_of, plan.devices))
+    return Context(plan, devices, own_ops(plan.options.get("ops")), calibrations_of(plan), {})
 
 
 def part_of_model(text: str, name: str) -> Part:
@@ -112,8 +115,7 @@ def _part(context: Context, name: str, proto: Any, sha256: str | None) -> Part:
                     shapes=shapes,
                     precision=precision,
                     traffic=traffic,
-                    calibration="none",
-                    **plan.options,
+                    **{**plan.options, "calibration": context.calibration},
                 )
                 blocks.append((place, {**known, **_block(context, analysis, grids)}))
             except Exception as error:  # noqa: BLE001 - the other combinations may do
@@ -177,6 +179,11 @@ def _block(context: Context, analysis: Analysis, grids: list[list[list[str]]]) -
     first, same = distinct_modes(task, found.modes)
     modes = found.modes.take(first)
     totals = Totals(*(column[same] for column in totals_over_modes(task, modes)))
+    roofline_s = predicted_s = totals.time_s
+    if task.factors is None:
+        predicted_s = np.full(len(same), np.nan)
+    else:
+        roofline_s = totals_over_modes(task._replace(factors=None), modes).time_s[same]
     limits = limits_over_modes(task, modes)
     codes = {finding.code for finding in analysis.findings if finding.strict or finding.code in _SAID}
     return {
@@ -184,17 +191,21 @@ def _block(context: Context, analysis: Analysis, grids: list[list[list[str]]]) -
         "precision": analysis.precision,
         **_counts(analysis),
         "time_s": _known(totals.time_s),
+        "roofline_time_s": _known(roofline_s),
+        "predicted_time_s": _known(predicted_s),
         "bound_time_s": _known(totals.bound_time_s),
         "energy_j": _known(totals.energy_j),
         "power_w": _known(totals.power_w),
         "limited_by": [limits[i] or None for i in same.tolist()],
-        "basis": "roofline",
+        "basis": "roofline" if analysis.calibration is None else "prediction",
+        "calibration": None if analysis.calibration is None else analysis.calibration.name,
         "findings": " ".join(sorted(codes)),
     }
 
 
 def _grid(context: Context, task: Task, clocks: str) -> tuple[Candidates, list[list[str]]]:
-    key = (task.device.path, task.device.variant, task.processor.name, task.energy and task.energy.name)
+    key = (task.device.path, task.device.variant, task.processor.name, task.energy and task.energy.name,
+           task.factors is None)  # fmt: skip
     if key not in context.grids:
         found = candidates(task, context.plan.grid, clocks)
         modes = [as_mode(task.device, found, i, clocks) for i in range(found.modes.size)]

@@ -11,11 +11,15 @@ TEXT, WHOLE, REAL = "text", "whole", "real"
 COLUMNS = {
     "model": TEXT, "model_sha256": TEXT, "device": TEXT, "variant": TEXT, "mode": TEXT, "knobs": TEXT, "batch": WHOLE,
     "precision": TEXT, "traffic": TEXT, "macs": WHOLE, "flops": WHOLE, "bytes": WHOLE, "peak_memory_bytes": WHOLE,
-    "time_s": REAL, "bound_time_s": REAL, "energy_j": REAL, "power_w": REAL, "limited_by": TEXT, "basis": TEXT,
-    "findings": TEXT, "error": TEXT,
+    "time_s": REAL, "roofline_time_s": REAL, "predicted_time_s": REAL, "bound_time_s": REAL, "energy_j": REAL,
+    "power_w": REAL, "limited_by": TEXT, "basis": TEXT, "calibration": TEXT, "findings": TEXT, "error": TEXT,
+    "schema": TEXT,
 }  # fmt: skip
-"""Column -> kind. Unknown values are null; `findings` are codes of what makes a row incomplete or assumed."""
-PER_MODE = ("time_s", "bound_time_s", "energy_j", "power_w", "limited_by")
+"""Column -> kind. Unknown values are null; `findings` are codes of what makes a row incomplete or assumed.
+
+`time_s` is the predicted time where there is a calibration (`basis`: prediction), else the roofline time.
+"""
+PER_MODE = ("time_s", "roofline_time_s", "predicted_time_s", "bound_time_s", "energy_j", "power_w", "limited_by")
 """Columns that a block holds once per mode; `mode` and `knobs` are shared by the blocks of a part."""
 LARGEST = 2**63 - 1
 """Largest count that a column holds."""
@@ -60,6 +64,7 @@ class Part(NamedTuple):
             for name, column in found.items():
                 column.extend(per_mode[name] if name in per_mode else [block.get(name)] * size)
         found["model"] = [shown_path(path)] * len(found["device"])
+        found["schema"] = [SCHEMA] * len(found["device"])
         found["model_sha256"] = [self.sha256] * len(found["device"])
         return found
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from roofline.calibration.file import build as build_calibration
+from roofline.calibration.file import load_named
+from roofline.calibration.record import Calibration
 from roofline.choices import check_options, choose_target, own_ops
 from roofline.devices.load import build
-from roofline.devices.locate import find_device
+from roofline.devices.locate import calibration_files, calibration_folders, find_device
 from roofline.devices.spec import DeviceSpec
 from roofline.errors import RooflineError, UsageError
 from roofline.selection.candidates import GRIDS, listed_modes
@@ -38,6 +41,8 @@ class Plan(NamedTuple):
     """The other options of `roofline.analyze`."""
     files: dict[str, str]
     """SHA-256 of the files that options name, and what stands for operators of the user's own."""
+    calibrations: tuple[dict[str, Any], ...]
+    """Content of each calibration that may be used (``data``) and its place (``where``): workers need no such files."""
     folder: str
     """Where the sweep was started: names of models are relative to it. Results do not depend on it."""
 
@@ -54,7 +59,7 @@ class Plan(NamedTuple):
 def plan_of(text: str) -> Plan:
     """Return the plan that `Plan.to_text` wrote."""
     data = json.loads(text)
-    for name in ("devices", "batches", "precisions", "traffics"):
+    for name in ("devices", "batches", "precisions", "traffics", "calibrations"):
         data[name] = tuple(data[name])
     data["shapes"] = {name: tuple(shape) for name, shape in data["shapes"].items()}
     return Plan(**data)
@@ -75,6 +80,7 @@ def make_plan(
     runtime: str | None = None,
     processor: str | None = None,
     clocks: str = "locked",
+    calibration: str = "auto",
     ops: str | Path | None = None,
     strict: bool = False,
 ) -> Plan:
@@ -82,6 +88,7 @@ def make_plan(
 
     Raises:
         UsageError: options that are unknown, contradict each other, or are there twice.
+        SpecError: there is no such calibration, or its file is wrong.
         DeviceError, SpecError: no such device, or its file is wrong; a grid file names no mode of it; no device
             knows any of the precisions.
     """
@@ -94,7 +101,7 @@ def make_plan(
         raise UsageError("a batch size is a whole number from 1", where="--batch", expected="such as 1,2,4")
     options: dict[str, Any] = {
         "phase": phase, "optimizer": optimizer, "recompute": recompute, "runtime": runtime, "processor": processor,
-        "clocks": clocks, "strict": strict,
+        "clocks": clocks, "strict": strict, "calibration": calibration,
     }  # fmt: skip
     described = tuple(_described(device) for device in devices)
     specs = [device_of(entry) for entry in described]
@@ -120,6 +127,7 @@ def make_plan(
         shapes={name: tuple(shape) for name, shape in (shapes or {}).items()},
         options=options,
         files=files,
+        calibrations=tuple(_calibrations(calibration, specs, runtime)),
         folder=str(Path.cwd()),
     )
 
@@ -127,6 +135,27 @@ def make_plan(
 def device_of(described: Mapping[str, Any]) -> DeviceSpec:
     """Return a device of a plan."""
     return build(described["data"], described["where"], described["variant"])
+
+
+def calibrations_of(plan: Plan) -> str | Calibration | tuple[Calibration, ...]:
+    """Return what `roofline.analyze` is given: ``none``, the calibration that is named, or all that may apply."""
+    found = tuple(build_calibration(entry["data"], entry["where"]) for entry in plan.calibrations)
+    if plan.options["calibration"] in ("auto", "none"):
+        return found or "none"
+    return found[0]
+
+
+def _calibrations(wanted: str, specs: Sequence[DeviceSpec], runtime: str | None) -> Iterator[dict[str, Any]]:
+    """Yield what a calibration's name stands for, read and checked; for ``auto`` all of each device."""
+    if wanted == "none" or (wanted == "auto" and runtime is None):
+        return
+    places = [path for spec in specs for path in calibration_files(spec.id)]
+    if wanted != "auto":
+        places = [Path(load_named(wanted, calibration_folders()).path)]
+    for path in dict.fromkeys(places):
+        data = load_file(path)
+        build_calibration(data, str(path))
+        yield {"data": data, "where": str(path)}
 
 
 def sha256_of(path: Path) -> str:
@@ -155,7 +184,7 @@ def _check_all(
     for precision in precisions:
         for traffic in traffics:
             check_options(
-                precision, options["phase"], traffic, options["runtime"], options["clocks"], "auto",
+                precision, options["phase"], traffic, options["runtime"], options["clocks"], options["calibration"],
                 options["optimizer"], options["recompute"],
             )  # fmt: skip
     refused: list[RooflineError] = []

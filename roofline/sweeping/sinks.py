@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
+from roofline import __version__
 from roofline.errors import RooflineError, UsageError
 from roofline.export.as_csv import csv_line
-from roofline.sweeping.part import COLUMNS, REAL, WHOLE, Part
+from roofline.sweeping.part import COLUMNS, REAL, SCHEMA, WHOLE, Part
 
 GROUP_ROWS = 1 << 14
 """Rows of a Parquet row group: what is held in memory before it is written."""
@@ -85,7 +86,8 @@ class ParquetSink:
         self._pyarrow = _pyarrow()
         types = {WHOLE: self._pyarrow.int64(), REAL: self._pyarrow.float64()}
         self._schema = self._pyarrow.schema(
-            [(name, types.get(kind, self._pyarrow.string())) for name, kind in COLUMNS.items()]
+            [(name, types.get(kind, self._pyarrow.string())) for name, kind in COLUMNS.items()],
+            metadata={"schema": SCHEMA, "roofline": __version__},
         )
         self._writer = self._pyarrow.parquet.ParquetWriter(os.fspath(path), self._schema, compression="zstd")
         self._waiting: list[Any] = []

@@ -33,7 +33,7 @@ class Summary(NamedTuple):
     resumed: int
     cached: int
     bases: tuple[str, ...]
-    """What the times are: ``roofline``."""
+    """What the times are: ``roofline``, ``prediction``, or both."""
     failures: tuple[Failure, ...]
     """In the order of the models."""
     findings: tuple[Finding, ...]

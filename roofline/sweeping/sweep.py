@@ -81,7 +81,8 @@ def sweep(
         resume: go on from ``OUTPUT.parts``; False starts anew.
         cache: folder of results by content, options and version, which any number of sweeps may share.
         on_part: called after each model.
-        **options: runtime, processor, clocks, phase, optimizer, recompute, ops and strict of `roofline.analyze`.
+        **options: runtime, processor, clocks, phase, optimizer, recompute, calibration (a text), ops and strict of
+            `roofline.analyze`.
 
     Returns:
         A `Summary`; without `output` an iterator over rows, dicts of `roofline.sweeping.part.COLUMNS`.

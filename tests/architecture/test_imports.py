@@ -113,6 +113,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
             *(
                 "",
                 "analysis",
+                "calibration",
                 "choices",
                 "devices",
                 "errors",
@@ -152,7 +153,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "budget": ({"errors", "findings", "section", "strict_yaml", "units"}, set()),
     "formulas": (set(), {"numpy", "sympy"}),
     "crossover": ({"choices", "counting", "devices", "formulas", "workload"}, {"numpy", "sympy"}),
-    "symbolic": (
+    "expressions": (
         {
             "notes",
             "fusion",
@@ -183,7 +184,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
             "model.predicted",
             "selection",
             "sweeping.summary",
-            "symbolic",
+            "expressions",
             "validation",
             "analysis",
             "bench",
@@ -223,7 +224,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "cli": (
         {
             *("", "bench", "budget", "calibration", "comparison", "figures", "formulas", "plots", "selection"),
-            *("symbolic", "analysis", "choices", "report", "sweeping", "validation"),
+            *("expressions", "analysis", "choices", "report", "sweeping", "validation"),
             *("devices", "errors", "export", "files", "measured", "units"),
         },
         {"click", "rich"},
@@ -240,7 +241,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
                 "plots",
                 "selection",
                 "sweeping",
-                "symbolic",
+                "expressions",
                 "analysis",
                 "devices",
             ),
@@ -338,3 +339,11 @@ def test_the_common_path_needs_only_onnx_and_numpy() -> None:
     unused = {"roofline.budget", "roofline.comparison", "roofline.figures", "roofline.plots"}
     code += f"\nimport sys; assert not {unused} & set(sys.modules)"
     loaded_by(code)
+
+
+def test_no_public_name_is_that_of_a_module() -> None:
+    """Importing the module would put it in the name's place: `roofline.name(...)` would then call a module."""
+    import roofline
+
+    parts = {path.stem if path.suffix else path.name for path in PACKAGE.iterdir()}
+    assert not parts & set(roofline.__all__)

@@ -20,7 +20,8 @@ MOBILENET = model_path("mobilenet_v2")
 NANO: dict[str, Any] = {"device": "orin-nano-8gb", "precision": "tf32", "runtime": "ort-cuda"}
 ONE: dict[str, Any] = {**NANO, "bindings": {"batch": 1}}
 INCEPTION = model_path("inception_v3")
-XAVIER: dict[str, Any] = {"device": "xavier-nx", "precision": "fp32", "runtime": "torch", "bindings": {"batch": 1}}
+TRITON = "xavier-nx.triton-inference-server-tensorflow-graphdef.fp32.inception_v3_x1.request"
+XAVIER: dict[str, Any] = {"device": "xavier-nx", "precision": "fp32", "calibration": TRITON, "bindings": {"batch": 1}}
 """Its calibration has powers."""
 NAME = "orin-nano-8gb.ort-cuda.tf32.mobilenet_v2.host"
 

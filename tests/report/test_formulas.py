@@ -45,6 +45,10 @@ RESULTS = """data.asked.map(({ way, mode }) => {
 })"""
 
 
+def triton(device: str) -> str:
+    return f"{device}.triton-inference-server-tensorflow-graphdef.fp32.inception_v3_x1.request"
+
+
 def without_idle_model(name: str) -> DeviceSpec:
     return load_device(name)._replace(idle_models=())
 
@@ -86,7 +90,8 @@ def invented(power: bool, **key: Any) -> Calibration:
     }
     terms = (number(4.0), number(3.0), number(9.0), number(5e-11))
     named = {"processor": "gpu", "variant": "", "runtime_version": "", "traffic": "fused", "clocks": "",
-             "time_kind": "", "power_boundary": "module" if power else "", "counting": COUNTING_VERSION}  # fmt: skip
+             "phase": "inference", "time_kind": "", "power_boundary": "module" if power else "",
+             "counting": COUNTING_VERSION}  # fmt: skip
     return Calibration(
         name="invented", key=Key(**{**named, **key}), workload="", work=None, runs=(), sources=(), note="",
         time=TimeFit(number(1.5), number(4e-4), classes, Band(0.9, 1.2), 0.1),
@@ -106,8 +111,12 @@ CASES: dict[str, tuple[str, Any, dict[str, Any]]] = {
     "voltage, no energy": ("resnet18", "jetson-nano", {}),
     "pagoda": ("resnet50", "orin-agx", {"traffic": "pagoda"}),
     "predicted": ("mobilenet_v2", "orin-nano-8gb", {"precision": "tf32", "runtime": "ort-cuda"}),
-    "predicted, powers": ("inception_v3", "xavier-nx", {"precision": "fp32", "runtime": "torch"}),
-    "predicted, powers, voltage": ("inception_v3", "jetson-nano", {"precision": "fp32", "runtime": "torch"}),
+    "predicted, powers": ("inception_v3", "xavier-nx", {"precision": "fp32", "calibration": triton("xavier-nx")}),
+    "predicted, powers, voltage": (
+        "inception_v3",
+        "jetson-nano",
+        {"precision": "fp32", "calibration": triton("jetson-nano")},
+    ),
     "classes and kernels": (
         "resnet18",
         "orin-agx",

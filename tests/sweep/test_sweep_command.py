@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import json
 import sys
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
+import roofline
 from roofline.cli import sweep_progress
 from roofline.cli.main import main
 from roofline.cli.sweep_progress import SweepProgress
@@ -95,3 +98,27 @@ def test_elsewhere_no_bar(monkeypatch: pytest.MonkeyPatch) -> None:
     with SweepProgress() as progress:
         progress.update(4, 10, 1)
     assert stream.getvalue() == ""
+
+
+def test_strict_is_exit_code_3_and_the_rows_are_there(
+    models: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "o.csv"
+    arguments = ["sweep", *models, "--device", "orin-agx", "-o", str(output), "--jobs", "1"]
+    assert main([*arguments, "--strict"]) == 3
+    said = capsys.readouterr()
+    assert said.err == f"roofline: {output}: --strict is not met: 13 rows of errors\n"  # each assumes its batch size
+    assert len(output.read_text().splitlines()) == 14
+    good = [name for name in models if "bad" not in name]
+    assert main(["sweep", *good, *arguments[1 + len(models) :], "--strict", "--batch", "1"]) == 0
+
+
+def test_a_table_says_its_schema(models: list[str], tmp_path: Path) -> None:
+    for name in ("o.csv", "o.parquet"):
+        assert main(["sweep", *models, "--device", "orin-agx", "-o", str(tmp_path / name), "--jobs", "1"]) == 0
+    table = pq.read_table(tmp_path / "o.parquet")
+    assert table.schema.metadata[b"schema"] == b"roofline.sweep/1"
+    assert table.schema.metadata[b"roofline"].decode() == roofline.__version__
+    assert set(table.column("schema").to_pylist()) == {"roofline.sweep/1"}
+    with (tmp_path / "o.csv").open(newline="") as file:
+        assert {line["schema"] for line in csv.DictReader(file)} == {"roofline.sweep/1"}

@@ -9,9 +9,10 @@ import pytest
 from conftest import model_path
 
 import roofline
-from roofline.errors import DeviceError, UsageError
+from roofline.errors import DeviceError, SpecError, UsageError
 from roofline.selection.select import select
 from roofline.sweeping.part import COLUMNS
+from roofline.sweeping.plan import make_plan
 from sweep.helpers import write_gemm
 
 
@@ -162,3 +163,59 @@ def test_a_training_step(tmp_path: Path) -> None:
     row = rows_of(path, phase="training", optimizer="sgd", batches=(2,))[0]
     totals = roofline.analyze(path, "orin-agx", phase="training", optimizer="sgd", bindings={"batch": 2}).totals
     assert (row["macs"], row["bytes"]) == (totals["macs"], totals["bytes"])
+
+
+CHAIN = Path(__file__).parents[2] / "device_specs" / "measurements" / "models" / "gemm_chain.onnx"
+ON_NANO: dict[str, Any] = {"runtime": "ort-cuda", "precision": "fp16"}
+"""A shipped calibration holds for the chain on Orin Nano under these; none does for another model."""
+
+
+def test_calibrated_rows_are_what_analyze_says(tmp_path: Path) -> None:
+    other = str(model_path("resnet18"))
+    options = {"runtime": "ort-cuda", "precisions": ("fp16",)}
+    rows = rows_of([str(CHAIN), other], "orin-nano-8gb", **options)
+    told = {row["model"]: (row["basis"], row["calibration"]) for row in rows}
+    assert told == {
+        str(CHAIN): ("prediction", "orin-nano-8gb.ort-cuda.fp16.gemm_chain.host"),
+        other: ("roofline", None),
+    }
+    for name in (str(CHAIN), other):
+        data = roofline.analyze(name, "orin-nano-8gb", **ON_NANO).to_dict()
+        mine = [row for row in rows if row["model"] == name]
+        assert [row["mode"] for row in mine] == [mode["mode"] for mode in data["modes"]]
+        for row, mode in zip(mine, data["modes"], strict=True):
+            for key in ("time_s", "roofline_time_s", "bound_time_s", "energy_j", "power_w"):
+                assert row[key] is mode[key] is None or row[key] == pytest.approx(mode[key], rel=1e-12), key
+            assert row["limited_by"] == mode["limited_by"]
+            assert row["predicted_time_s"] == (row["time_s"] if name == str(CHAIN) else None)
+    chain = [row for row in rows if row["calibration"]]
+    assert all(row["time_s"] > 1.3 * row["roofline_time_s"] for row in chain)  # its factors are 1.6 and 2.0
+    (pool,) = [rows_of([str(CHAIN), other], "orin-nano-8gb", jobs=2, ordered=True, **options)]
+    assert pool == rows  # workers need no calibration files
+
+
+def test_a_calibration_that_is_named_or_left_out(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    shipped = CHAIN.parents[2] / "calibrations" / "orin-nano-8gb.ort-cuda.fp16.gemm_chain.host.yaml"
+    file.write_bytes(shipped.read_bytes())
+    names, options = [str(CHAIN), str(model_path("resnet18"))], {"runtime": "ort-cuda", "precisions": ("fp16",)}
+    for wanted in (shipped.stem, str(file)):
+        rows = rows_of(names, "orin-nano-8gb", calibration=wanted, **options)
+        assert {row["basis"] for row in rows if row["model"] == names[0]} == {"prediction"}
+        (refused,) = [row for row in rows if row["model"] == names[1]]
+        assert "this calibration does not apply" in refused["error"]
+    assert {row["basis"] for row in rows_of(names, "orin-nano-8gb", calibration="none", **options)} == {"roofline"}
+    with pytest.raises(SpecError, match="no calibration 'nobody'"):
+        rows_of(names, "orin-nano-8gb", calibration="nobody", **options)
+    key = make_plan(["orin-nano-8gb"], calibration=str(file), runtime="ort-cuda").key
+    file.write_text(file.read_text().replace("1.60846", "1.7"))
+    assert make_plan(["orin-nano-8gb"], calibration=str(file), runtime="ort-cuda").key != key  # another result
+
+
+def test_what_takes_most_time_in_a_calibrated_mode_may_be_overhead(tmp_path: Path) -> None:
+    """A fixed time of 1 s per run is more than the chain takes anywhere."""
+    shipped = CHAIN.parents[2] / "calibrations" / "orin-nano-8gb.ort-cuda.fp16.gemm_chain.host.yaml"
+    slow = tmp_path / "slow.yaml"
+    slow.write_text(shipped.read_text().replace("host_s: {value: 0.00200092", "host_s: {value: 1.0"))
+    rows = rows_of(str(CHAIN), "orin-nano-8gb", calibration=str(slow), runtime="ort-cuda", precisions=("fp16",))
+    assert {row["limited_by"] for row in rows} == {"overhead"} and min(row["time_s"] for row in rows) > 1
