@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from roofline import units
 from roofline.errors import MeasurementError, UnitError
 from roofline.measured.cells import show
-from roofline.measured.formats.common import Imported, Options, csv_below, number
+from roofline.measured.formats.common import Imported, Options, number
+from roofline.measured.formats.csv_text import csv_below
 from roofline.measured.record import BY_NAME, Measurement
 from roofline.measured.table import check_header, check_rows, parse_row, read_text
 
