@@ -236,3 +236,16 @@ def test_nsys_launches_that_are_no_multiple_of_the_runs(tmp_path: Path) -> None:
     assert said.code == "launches-uneven" and "2 of 3 kernels" in said.message and "a (300), init (1)" in said.message
     assert codes(read("nsys", written(tmp_path, f"{NSYS}60.0,60000,300,200,a\n"), iterations=100)) == []
     assert "column Instances" in refused("nsys", written(tmp_path, f"{NSYS}60.0,60000,1.5,200,a\n"))
+
+
+# rows that measure nothing
+
+
+def test_csv_rows_that_measure_nothing_are_named_with_their_file(tmp_path: Path) -> None:
+    columns = {"latency_ms": "t:ms", "workload": "what"}
+    message = refused("csv", written(tmp_path, "t,what\n,a\n,b\n"), columns=columns)
+    assert "rows 2, 3: all of its 2 rows leave latency_ms, power_w, energy_j empty" in message
+    assert "no rows below the header" in refused("csv", written(tmp_path, "t,what\n"), columns=columns)
+    found = read("csv", written(tmp_path, "t,what\n,a\n2,b\n"), columns=columns)
+    assert [row.time_s for row in found.rows] == [0.002] and codes(found) == ["rows-empty"]
+    assert "row 2" in found.findings[0].where
