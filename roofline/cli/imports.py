@@ -44,7 +44,7 @@ _TEXTS = ("workload", "precision", "runtime", "runtime_version", "input_shape", 
     "--iterations", type=click.IntRange(min=1), metavar="N", help="How often the model ran in the file or window."
 )
 @click.option("--window", metavar="A..B", help="Part of a log: seconds from its start, or times of day.")
-@click.option("--interval", metavar="T", help="Time between two lines of a log without times, such as 100ms.")
+@click.option("--interval", metavar="T", help="Time between two lines of a log, such as 100ms.")
 @click.option("--map", "mapping", multiple=True, metavar="OURS=THEIRS[:UNIT]",
               help="csv: their column for ours, such as latency_ms=elapsed:us.")  # fmt: skip
 @click.option("-q", "--quiet", is_flag=True, help="Leave out the findings.")

@@ -39,7 +39,7 @@ class Options(NamedTuple):
     window: tuple[str, str] | None = None
     """Start and end of the part of a log that counts: seconds from its first line, or times of day."""
     interval_s: float | None = None
-    """Time between two lines of a log that has no times."""
+    """Time between two lines of a log; goes before stamps of whole seconds."""
     columns: Mapping[str, str] = MappingProxyType({})
     """Our column -> ``NAME`` or ``NAME:UNIT`` of the file's."""
 

@@ -47,7 +47,7 @@ def csv_below(
     for name in wanted:
         if header.count(name) > 1:
             raise MeasurementError(f"the column {name!r} is there twice", where=f"{path}: row {at}", expected=what)
-    rows = []
+    rows: list[tuple[int, list[str]]] = []
     is_cut = not lines[-1].endswith(("\n", "\r"))
     for line, cells in _rows(lines, at, path, may_be_cut=is_cut and cut is not None):
         if not any(cell.strip() for cell in cells) or cells[0].startswith(messages):
@@ -106,7 +106,7 @@ def _rows(lines: Sequence[str], start: int, path: str, may_be_cut: bool) -> Iter
             return
         except csv.Error as error:
             if may_be_cut and line == len(lines):
-                yield line, lines[-1:]
+                yield line, list(lines[-1:])
                 return
             raise MeasurementError(
                 f"no valid CSV: {error}", where=f"{path}: row {line}", expected="every quote closed in its own row"
