@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from roofline.measured.formats.common import Imported, Options
 
 FORMATS = ("trtexec", "ort", "ncu", "nsys", "tegrastats", "jtop", "zeus", "mlperf", "csv")
+PRECISIONS = ("fp64", "fp32", "tf32", "fp16", "bf16", "fp8", "int8", "int4")
 _TEXTS = ("workload", "precision", "runtime", "runtime_version", "input_shape", "source", "l4t", "notes")
 
 
@@ -27,7 +28,7 @@ _TEXTS = ("workload", "precision", "runtime", "runtime_version", "input_shape", 
 @click.option("--mode", metavar="M", help="Power mode: 30W, or 30W,gpu_freq=816MHz.")
 @click.option("--clocks", type=click.Choice(["locked", "stock"]), help="locked (jetson_clocks) or stock governor.")
 @click.option("--batch", type=click.IntRange(min=1), metavar="N", help="Batch size.")
-@click.option("--precision", metavar="P", help="fp32, tf32, fp16, bf16, fp8, int8 or int4.")
+@click.option("--precision", type=click.Choice(PRECISIONS), metavar="P", help=f"{', '.join(PRECISIONS)}.")
 @click.option("--runtime", metavar="R", help="tensorrt, ort-cuda, ort-cpu or torch; default: what the files say.")
 @click.option("--runtime-version", metavar="V", help="Its version.")
 @click.option("--phase", type=click.Choice(["inference", "training"]), help="Default: inference.")
@@ -43,7 +44,7 @@ _TEXTS = ("workload", "precision", "runtime", "runtime_version", "input_shape", 
     "--iterations", type=click.IntRange(min=1), metavar="N", help="How often the model ran in the file or window."
 )
 @click.option("--window", metavar="A..B", help="Part of a log: seconds from its start, or times of day.")
-@click.option("--interval", metavar="T", help="Time between two lines of a log without times, such as 100ms.")
+@click.option("--interval", metavar="T", help="Time between two lines of a log, such as 100ms.")
 @click.option("--map", "mapping", multiple=True, metavar="OURS=THEIRS[:UNIT]",
               help="csv: their column for ours, such as latency_ms=elapsed:us.")  # fmt: skip
 @click.option("-q", "--quiet", is_flag=True, help="Leave out the findings.")

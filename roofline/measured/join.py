@@ -9,31 +9,15 @@ from roofline.errors import MeasurementError
 from roofline.findings import Finding
 from roofline.measured.names import take_apart
 from roofline.measured.record import Measurement, by_run
+from roofline.measured.same_work import SameWork
 
 if TYPE_CHECKING:
     from roofline.analysis import Analysis
 
-SAME_WORK = {
-    "FusedConv": ("Conv",),
-    "NhwcConv": ("Conv",),
-    "QLinearConv": ("Conv", "ConvInteger"),
-    "FusedGemm": ("Gemm", "MatMul"),
-    "Gemm": ("Gemm", "MatMul"),
-    "FusedMatMul": ("MatMul",),
-    "TransposeMatMul": ("MatMul",),
-    "MatMulNBits": ("MatMul",),
-    "SkipLayerNormalization": ("LayerNormalization",),
-    "EmbedLayerNormalization": ("LayerNormalization",),
-    "SkipSimplifiedLayerNormalization": ("RMSNormalization", "SimplifiedLayerNormalization"),
-    "BiasGelu": ("Gelu", "Erf"),
-    "FastGelu": ("Gelu", "Erf", "Tanh"),
-    "Gelu": ("Gelu", "Erf"),
-    "QuickGelu": ("Sigmoid",),
-    "BiasSoftmax": ("Softmax",),
-    "Attention": ("Attention", "Softmax"),
-    "MultiHeadAttention": ("Attention", "Softmax"),
-}
-"""Operator that a runtime puts in -> operators of a model that it stands for. Others stand for themselves."""
+ENOUGH = 0.5
+"""Share of the time of a run's layers that must be the model's: with less it is another model."""
+TOO_MUCH = 0.25
+"""Share of it that may contradict the nodes of the layers' names: models of one family have names in common."""
 
 
 class Block(NamedTuple):
@@ -73,37 +57,63 @@ def join_layers(rows: Iterable[Measurement], analysis: Analysis, where: str = "m
     In this order: the row's name is a node, a layer or a tensor that a node makes; the row's ``nodes``, or the names
     that a runtime's name is made of (``a + b``, ``PWN(...)``); everything in the graph from the first to the last node
     of a ``{ForeignNode[a...b]}``; else, between its joined neighbours, the next node of the same operator, and of the
-    same input shape where the row has one. Works on fused groups as on nodes.
+    same input shape where the row has one. Works on fused groups as on nodes. A row whose operator or input shape
+    contradicts the node of its name is not joined.
 
     Args:
         rows: layers of one run (rows of whole runs are passed over); times in `Measurement.time_s`.
 
     Raises:
-        MeasurementError: there are no layers, they are of several runs, or not one of them is in the model.
+        MeasurementError: there are no layers, they are of several runs, or of another model: see `ENOUGH`.
     """
     rows = [row for row in rows if row.layer and row.time_s is not None]
     if not rows:
         raise MeasurementError("no layer with a time", where=where, expected="rows with layer and latency_ms")
     if len(by_run(rows)) > 1:
         raise MeasurementError("layers of several runs", where=where, expected="those of one: see by_run")
-    graph = _Names(analysis)
-    found: list[tuple[frozenset[int], str] | None] = [graph.nodes_of(row) for row in rows]
+    graph = _Names(analysis, rows)
+    found: list[_Place | None] = [graph.nodes_of(row) for row in rows]
     own = [place is None and take_apart(row.layer).is_own for row, place in zip(rows, found)]
     _by_order(rows, found, own, graph)
     blocks = _blocks(rows, found, graph)
-    if not blocks:
-        names = ", ".join(count.node.label for count in analysis.counts if count.status == "counted")
-        first = next((row for row, is_own in zip(rows, own) if not is_own), rows[0])
-        raise MeasurementError(
-            f"not one of {len(rows)} layers is in the model; the first is {first.layer!r}",
-            where=f"{where}: row {first.line}, column layer" if first.line else where,
-            expected=f"layers of {analysis.graph.path}: {names[:80]}...",
-            hint="is it the model that ran?",
-        )
     joined = {at for block in blocks for at in block[0]}
     kinds = ["joined" if at in joined else "own" if own[at] else "free" if found[at] else "unmatched"
              for at in range(len(rows))]  # fmt: skip
-    return _result(rows, kinds, blocks, analysis, where)
+    result = _result(rows, kinds, blocks, analysis, where)
+    _refuse_other_model(result, graph, analysis, where)
+    if not graph.contradictions:
+        return result
+    text = f"{len(graph.contradictions)} layers are not what the model's nodes of their names are: not joined"
+    layer, how = next(iter(graph.contradictions.items()))
+    return result._replace(
+        findings=(*result.findings, Finding("layers-contradict", f"{where}: {layer}", f"{text}; {how}"))
+    )
+
+
+def _refuse_other_model(joined: Joined, graph: _Names, analysis: Analysis, where: str) -> None:
+    """Raise where the run is one of another model: `ENOUGH` and `TOO_MUCH`, the runtime's own layers left out."""
+
+    def seconds(rows: Iterable[Measurement]) -> float:
+        return sum(row.time_s or 0.0 for row in rows)
+
+    in_model_s = sum(block.time_s for block in joined.blocks) + seconds(joined.free)
+    total_s = in_model_s + seconds(joined.unmatched)
+    other_s = seconds(row for row in joined.unmatched if row.layer in graph.contradictions)
+    if joined.blocks and in_model_s >= (ENOUGH - 1e-9) * total_s and other_s <= TOO_MUCH * total_s:
+        return
+    others = (*joined.unmatched, *joined.free, *joined.own)
+    first = next((row for row in others if row.layer in graph.contradictions), others[0])
+    what = f"not one of {len(others)} layers is in the model"
+    if joined.blocks:
+        shares = f"{in_model_s / total_s:.1%} of the time of the run's layers and {joined.share_of_layers:.1%}"
+        what = f"only {shares} of the model's counted layers fit each other"
+    names = ", ".join(count.node.label for count in analysis.counts if count.status == "counted")
+    raise MeasurementError(
+        f"{what}: {first.layer!r} is {graph.contradictions.get(first.layer, 'none of its nodes')}",
+        where=f"{where}: row {first.line}, column layer" if first.line else where,
+        expected=f"layers of {analysis.graph.path}: {names[:80]}...",
+        hint="is it the model that ran, and at the shapes that it ran with?",
+    )
 
 
 _NOT_JOINED = {
@@ -114,11 +124,18 @@ _NOT_JOINED = {
 """Why a row is not joined -> finding."""
 
 
+_Place = tuple[frozenset[int], str]
+"""Nodes that ran in a row, and how that is known."""
+
+
 class _Names:
     """Where the names of a model's nodes, tensors and layers are."""
 
-    def __init__(self, analysis: Analysis) -> None:
+    def __init__(self, analysis: Analysis, rows: Sequence[Measurement]) -> None:
         self.counts = analysis.counts
+        self.work = SameWork(analysis, rows)
+        self.contradictions: dict[str, str] = {}
+        """Layer -> how it contradicts the node of its name."""
         self.layer_of: dict[int, int] = {}
         """Position of a node -> position of its layer."""
         self._by_name: dict[str, list[int]] = {}
@@ -141,20 +158,20 @@ class _Names:
         """Return the positions of nodes of this name, or that make a tensor of it."""
         return self._by_name.get(name, [])
 
-    def nodes_of(self, row: Measurement) -> tuple[frozenset[int], str] | None:
+    def nodes_of(self, row: Measurement) -> _Place | None:
         """Return the nodes that ran in a row, and how that is known."""
         base, _, repeat = row.layer.rpartition(" #")
         if repeat.isdigit() and base and not self.find(row.layer):
             places = self.find(base)
-            if len(places) >= int(repeat):  # the second layer of a name is the second node of it
-                return frozenset({places[int(repeat) - 1]}), "name"
+            if len(places) >= int(repeat) > 0:  # the second layer of a name is the second node of it
+                return self._unless_other(row, places[int(repeat) - 1])
         exact = self.find(row.layer)
         if exact and not row.nodes:
-            return frozenset(exact[:1]), "name"
+            return self._unless_other(row, exact[0])
         parts = take_apart(row.layer)
         listed = frozenset(at for name in row.nodes or parts.nodes for at in self.find(name)[:1])
         if listed:
-            return listed if row.nodes else self._back_to(row, listed), "nodes"
+            return (listed, "nodes") if row.nodes else self._back_to(row, listed)
         if parts.region is not None:
             first, last = (self.find(name) for name in parts.region)
             if first and last:
@@ -162,34 +179,36 @@ class _Names:
                 return frozenset(range(low, high + 1)), "region"
         return None
 
-    def _back_to(self, row: Measurement, nodes: frozenset[int]) -> frozenset[int]:
+    def _unless_other(self, row: Measurement, node: int, path: frozenset[int] | None = None) -> _Place | None:
+        """Return the node of a row's name, or nothing where operator or shape say that another one ran."""
+        how = self.work.contradiction(node, row)
+        if how and self.counts[node].node.name:  # else the name is made up, here and by the runtime
+            self.contradictions[row.layer] = how
+        return None if how else (path, "nodes") if path else (frozenset({node}), "name")
+
+    def _back_to(self, row: Measurement, nodes: frozenset[int]) -> _Place | None:
         """Return nodes and those before them, back to the row's operator: a fused ``Conv`` named after its Relu."""
         (node, *others) = nodes
         path = [node]
-        while not others and row.op_type and len(path) <= 4 and not self._same_work(path[-1], row):
+        if row.layer.endswith("_bn_nchwc"):  # onnxruntime runs it as a Conv of one channel per group
+            row = row._replace(op_type="BatchNormalization")
+        while not others and row.op_type and len(path) <= 4 and not self.work.same_operator(path[-1], row):
             first = next((t for t in self.counts[path[-1]].node.inputs if t is not None and t.origin == "data"), None)
             maker = self._maker.get(first.name) if first is not None else None
             if maker is None:
-                return nodes
+                return nodes, "nodes"
             path.append(maker)
-        return frozenset(path) if not others and self._same_work(path[-1], row) else nodes
-
-    def _same_work(self, node: int, row: Measurement) -> bool:
-        return self.counts[node].node.op_type in (row.op_type, *SAME_WORK.get(row.op_type, ()))
+        if not others and self.work.same_operator(path[-1], row):
+            return self._unless_other(row, path[-1], frozenset(path))
+        return nodes, "nodes"
 
     def fits(self, node: int, row: Measurement) -> bool:
         """Whether a node can be what ran in a row: the same operator, and the same input shape where both are known."""
-        count = self.counts[node]
-        if count.status != "counted" or not self._same_work(node, row):
-            return False
-        shape = next((t.shape for t in count.node.inputs if t is not None and t.origin in ("data", "input")), None)
-        same = not row.input_shape or shape is None or "x".join(map(str, shape)) == row.input_shape
-        return same or row.op_type != count.node.op_type
+        is_counted = self.counts[node].status == "counted"
+        return is_counted and self.work.same_operator(node, row) and self.work.same_shape(node, row)
 
 
-def _by_order(
-    rows: Sequence[Measurement], found: list[tuple[frozenset[int], str] | None], own: Sequence[bool], graph: _Names
-) -> None:
+def _by_order(rows: Sequence[Measurement], found: list[_Place | None], own: Sequence[bool], graph: _Names) -> None:
     """Place the rows that have no known name: between their neighbours, the next free node that fits."""
     taken = {node for place in found if place is not None for node in place[0]}
     after = -1
@@ -198,7 +217,7 @@ def _by_order(
         if place is not None:
             after = max(after, max(place[0]))
             continue
-        if own[at] or not row.op_type:
+        if own[at] or not row.op_type or row.layer in graph.contradictions:
             continue
         later = [min(p[0]) for p in found[at + 1 :] if p is not None and p[1] != "region" and min(p[0]) > after]
         before = min(later, default=len(graph.counts))
@@ -210,7 +229,7 @@ def _by_order(
 
 
 def _blocks(
-    rows: Sequence[Measurement], found: Sequence[tuple[frozenset[int], str] | None], graph: _Names
+    rows: Sequence[Measurement], found: Sequence[_Place | None], graph: _Names
 ) -> list[tuple[list[int], set[int], str]]:
     """Return rows, layers and evidence that belong together: a row with all layers of its nodes, and so on."""
     strength = ("name", "nodes", "region", "order")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Literal, NamedTuple
 
+from roofline.devices.reader import PRECISIONS
+
 SCHEMA = "roofline.measurement/1"
 CLOCK_STATES = ("locked", "stock")
 BOUNDARIES = ("module", "dc_in", "ac", "gpu_rail", "board", "package")
@@ -92,7 +94,7 @@ COLUMNS: tuple[Column, ...] = (
     Column("gpu_freq_hz", "gpu_freq_hz", "number", "Hz", "frequency"),
     Column("emc_freq_hz", "mem_freq_hz", "number", "Hz", "frequency"),
     _text("runtime"),
-    _text("precision"),
+    _text("precision", PRECISIONS),
     _text("workload"),
     _text("phase", PHASES),
     Column("batch_size", "batch_size", "count"),

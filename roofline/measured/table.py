@@ -91,7 +91,7 @@ def parse_table(text: str, where: str) -> MeasurementTable:
             rows.append(row)
     if empty:
         message = f"{len(empty)} rows hold none of {', '.join(MEASURED)}: left out"
-        findings.append(Finding("rows-empty", f"{where}: {_some(empty)}", message))
+        findings.append(Finding("rows-empty", f"{where}: {some_rows(empty)}", message))
     if not rows:
         raise MeasurementError("no rows", where=where, expected="one row for each run, below the header")
     findings += check_rows(rows, where)
@@ -216,15 +216,16 @@ def check_rows(rows: Sequence[Measurement], where: str) -> list[Finding]:
     findings = []
     if repeated:
         message = f"{len(repeated)} rows differ from an earlier one in their notes only"
-        findings.append(Finding("rows-alike", f"{where}: {_some(repeated)}", message, "is one run there twice?"))
+        findings.append(Finding("rows-alike", f"{where}: {some_rows(repeated)}", message, "is one run there twice?"))
     if unequal:
         message = f"energy is far from power x time in {len(unequal)} rows"
         hint = "are all three of one batch, and of one part of the board?"
-        findings.append(Finding("energy-unlike-power", f"{where}: {_some(unequal)}", message, hint))
+        findings.append(Finding("energy-unlike-power", f"{where}: {some_rows(unequal)}", message, hint))
     return findings
 
 
-def _some(lines: Sequence[int]) -> str:
+def some_rows(lines: Sequence[int]) -> str:
+    """Return the numbers of rows in words: the first three of them."""
     shown = ", ".join(map(str, lines[:3]))
     return f"rows {shown}, ..." if len(lines) > 3 else f"row {shown}" if len(lines) == 1 else f"rows {shown}"
 

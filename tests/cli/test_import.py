@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import onnx
@@ -9,6 +10,7 @@ import pytest
 from conftest import build_model, model_path
 from onnx import helper
 
+import roofline
 from roofline.cli.main import main
 from roofline.measured.table import read_table
 
@@ -67,6 +69,32 @@ def test_a_model_that_ran_and_one_that_did_not(tmp_path: Path, capsys: pytest.Ca
     assert "not one of 4 layers is in the model" in err and not (tmp_path / "b.csv").exists()
 
 
+def test_a_model_of_the_same_family_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A profile of resnet18: its own names, operators and input shapes, a millisecond each."""
+    model = roofline.analyze(model_path("resnet18"), traffic="unfused")
+    events, start = [], 10
+    for count in model.counts:
+        if count.status == "counted":
+            shape = next(t.shape for t in count.node.inputs if t is not None)
+            args = {"op_name": count.node.op_type, "node_index": str(start), "input_type_shape": [{"float": shape}]}
+            events.append(
+                {"cat": "Node", "ts": start, "dur": 1000, "name": f"{count.node.name}_kernel_time", "args": args}
+            )
+            start += 1000
+    events.append({"cat": "Session", "ts": 0, "dur": start + 10, "name": "model_run"})
+    profile = tmp_path / "p.json"
+    profile.write_text(json.dumps(events))
+    code, out, _ = run(capsys, "ort", profile, "--model", model_path("resnet18"), "-o", tmp_path / "a.csv")
+    assert code == 0 and "100.0% of the time and 100.0% of the counted layers are joined" in out
+    for other, how in (
+        ("resnet50", "in the run and Add of 1x256x56x56 in the model"),
+        ("vgg16", "is none of its nodes"),
+    ):
+        code, out, err = run(capsys, "ort", profile, "--model", model_path(other), "-o", tmp_path / "b.csv")
+        assert (code, out) == (1, "") and len(err.splitlines()) == 1 and not (tmp_path / "b.csv").exists()
+        assert "is it the model that ran" in err and how in err
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "word"),
     [
@@ -81,6 +109,7 @@ def test_a_model_that_ran_and_one_that_did_not(tmp_path: Path, capsys: pytest.Ca
         (["tegrastats", str(DATA / "tegrastats_nano.log"), "--workload", "n", "--interval", "1"], 1, "--interval"),
         (["csv", str(DATA / "zeus.csv"), "--map", "latency_ms"], 2, "OURS=THEIRS"),
         (["nvprof", "x"], 2, "nvprof"),
+        (["ort", str(DATA / "ort_profile.json"), "--workload", "n", "--precision", "fp17"], 2, "fp17"),
         (["ort"], 2, "FILE"),
     ],
 )

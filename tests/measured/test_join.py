@@ -163,3 +163,99 @@ def test_files_of_two_runtimes_fit_the_model_whole(traffic: str) -> None:
         assert not joined.unmatched, form
         if form == "trtexec":
             assert joined.share_of_layers == 1 and joined.share_of_time == pytest.approx(0.8 / 0.9)
+
+
+# a run of another model
+
+
+def ort(layer: str, op_type: str, shape: str = "", time_ms: float = 1.0) -> Measurement:
+    return row(layer, time_ms, op_type, shape=shape)._replace(runtime="ort-cpu")
+
+
+WHOLE = (ort("conv1", "Conv", "1x3x8x8"), ort("relu1", "Relu", "1x4x8x8"), ort("sig", "Sigmoid", "1x4x8x8"))
+
+
+def test_a_row_whose_operator_or_shape_contradicts_the_node_of_its_name_is_not_joined() -> None:
+    model = analysis()
+    joined = join_layers([*WHOLE, ort("mul", "Relu", "1x4x8x8", 0.4)], model, "m.csv")
+    assert [b[0] for b in blocks(joined, model)] == [["conv1"], ["relu1"], ["sig"]]
+    (said,) = [f for f in joined.findings if f.code == "layers-contradict"]
+    assert said.where == "m.csv: mul" and "Relu of 1x4x8x8 in the run and Mul of 1x4x8x8 in the model" in said.message
+    joined = join_layers([*WHOLE, ort("pool", "GlobalAveragePool", "1x4x16x16", 0.4)], model)
+    assert [r.layer for r in joined.unmatched] == ["pool"]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        ort("mul", "Mul", "1x8x8x4"),  # channels last
+        ort("mul", "Mul", "1x8x8x8"),  # four channels in a block of eight
+        ort("mul", "Mul", "4x64"),  # merged
+        ort("mul", "Mul", "batchx4x8x8"),  # not known
+        ort("mul", "Mul", "x:1x9x9x9"),  # the shape of the model's input, by its name
+        ort("mul", "FancyFusedMul", "1x4x8x8"),  # an operator of the runtime's own
+        row("mul", 1, "PointWise", shape="1x4x8x8")._replace(runtime="tensorrt"),
+        row("mul", 1, "Softmax", shape="1x4x8x8")._replace(runtime="tensorrt"),  # a type of TensorRT's, no operator
+        ort("fc", "FusedGemm", "1x4"),
+        ort("relu1_out_nchwc", "Conv", "1x3x8x8"),
+    ],
+)
+def test_other_layouts_and_fused_operators_do_not_contradict(other: Measurement) -> None:
+    rows = [row._replace(runtime=other.runtime) for row in WHOLE[other.layer.endswith("nchwc") :]]
+    joined = join_layers([*rows, other], analysis())
+    assert joined.unmatched == () and joined.share_of_time == 1
+
+
+def test_one_shape_in_all_rows_is_that_of_the_models_input() -> None:
+    joined = join_layers([row(name, shape="4x3x16x16") for name in ("conv1", "relu1", "fc")], analysis())
+    assert joined.share_of_time == 1
+
+
+def test_a_made_up_name_that_contradicts_is_placed_by_order() -> None:
+    nodes = [helper.make_node("Relu", ["x"], ["a"]), helper.make_node("Tanh", ["a"], ["b"]),
+             helper.make_node("Relu", ["b"], ["y"])]  # fmt: skip
+    model = roofline.analyze(build_model(nodes, {"x": [4]}, ["y"]).SerializeToString(), traffic="unfused")
+    joined = join_layers([ort("Relu_0", "Relu"), ort("Tanh_1", "Tanh"), ort("Relu_1", "Relu")], model)
+    assert blocks(joined, model)[2] == (["Relu_1"], {"Relu_2"}, "order")
+
+
+def test_less_than_half_of_the_time_is_another_model() -> None:
+    rows = [ort("conv1", "Conv", "1x3x8x8", 4.9), ort("layer9", "Conv", "1x3x8x8", 5.1)._replace(line=7)]
+    with pytest.raises(MeasurementError) as caught:
+        join_layers(rows, analysis(), "m.csv")
+    message = str(caught.value)
+    # 4.9 of 10 ms; one of the six counted layers
+    assert "only 49.0% of the time of the run's layers and 16.7% of the model's counted layers fit" in message
+    assert "m.csv: row 7, column layer" in message and "'layer9'" in message
+    copy = ort("ReorderInput", "ReorderInput", time_ms=90)  # the runtime's own: not held against the model
+    enough = [rows[0]._replace(time_s=5.1e-3), rows[1]._replace(time_s=4.9e-3), copy]
+    assert join_layers(enough, analysis()).share_of_time == pytest.approx(0.051)
+
+
+def test_layers_that_are_free_in_the_model_are_in_the_model() -> None:
+    joined = join_layers([ort("fc", "Gemm", "1x4", 1), ort("flat", "Flatten", "1x4x1x1", 9)], analysis())
+    assert joined.share_of_time == pytest.approx(0.1) and [r.layer for r in joined.free] == ["flat"]
+
+
+def test_names_in_common_with_other_shapes_are_another_model() -> None:
+    rows = [*WHOLE, ort("mul", "Mul", "1x4x16x16", 1.2)]  # 1.2 of 4.2 ms
+    with pytest.raises(MeasurementError, match=r"only 71\.4% .* Mul of 1x4x16x16 in the run and Mul of 1x4x8x8"):
+        join_layers(rows, analysis())
+
+
+def test_a_batch_normalisation_that_onnxruntime_runs_as_a_conv() -> None:
+    scale = {name: np.ones(4, np.float32) for name in ("s", "b", "m", "v")}
+    nodes = [
+        helper.make_node("Conv", ["x", "w"], ["c"], name="conv1", pads=[1, 1, 1, 1]),
+        helper.make_node("MaxPool", ["c"], ["p"], name="pool", kernel_shape=[2, 2], strides=[2, 2]),
+        helper.make_node("BatchNormalization", ["p", "s", "b", "m", "v"], ["n"], name="norm"),
+        helper.make_node("Relu", ["n"], ["y"], name="relu"),
+    ]
+    model = build_model(nodes, {"x": [1, 3, 8, 8]}, ["y"], {"w": np.ones((4, 3, 3, 3), np.float32), **scale})
+    of = roofline.analyze(model.SerializeToString(), traffic="unfused")
+    rows = [
+        ort("c_nchwc", "Conv", "1x3x8x8"),
+        ort("p_nchwc", "MaxPool", "1x4x8x8"),
+        ort("y_bn_nchwc", "Conv", "1x4x4x4"),
+    ]
+    assert blocks(join_layers(rows, of), of)[2] == (["y_bn_nchwc"], {"norm", "relu"}, "nodes")

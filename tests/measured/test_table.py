@@ -10,11 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from roofline.cli import imports
 from roofline.devices.load import load_device
 from roofline.errors import MeasurementError, RooflineError
 from roofline.measured.against import against_device
-from roofline.measured.record import COLUMNS, SCHEMA, Measurement, by_run
+from roofline.measured.record import BY_NAME, COLUMNS, SCHEMA, Measurement, by_run
 from roofline.measured.table import parse_table, read_table, table_text, write_table
+from roofline.precision import PRECISIONS
 
 HEADER = "source,device,power_mode,cpu_freq_khz,gpu_freq_hz,emc_freq_hz,workload,batch_size,latency_ms,power_w,energy_j"
 GOOD = "lab,Orin,30W,1728000,612000000,3199000000,resnet50,4,4.2,10,0.042"
@@ -127,6 +129,16 @@ def test_median_and_tail_the_wrong_way_round() -> None:
 def test_words_of_a_closed_list() -> None:
     with pytest.raises(MeasurementError, match=r"column clocks: 'pinned' is none.*expected locked or stock"):
         parse_table("workload,latency_ms,clocks\nx,2,pinned\n", "m.csv")
+
+
+def test_a_precision_that_nobody_knows() -> None:
+    with pytest.raises(
+        MeasurementError, match=r"row 2, column precision: 'fp17' is none.*expected fp64 or fp32 or tf32"
+    ):
+        parse_table("workload,latency_ms,precision\nx,2,fp17\n", "m.csv")
+    every = "".join(f"x{at},2,{name}\n" for at, name in enumerate(("", *PRECISIONS)))
+    found = parse_table(f"workload,latency_ms,precision\n{every}", "m.csv").rows
+    assert [row.precision for row in found] == ["", *PRECISIONS] and BY_NAME["precision"].choices == imports.PRECISIONS
 
 
 def test_a_table_of_a_later_version_is_refused() -> None:

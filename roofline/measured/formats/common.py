@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -17,6 +17,9 @@ from roofline.errors import MeasurementError
 from roofline.findings import Finding
 from roofline.measured.record import Measurement
 from roofline.measured.table import read_text
+
+_THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d+)?")
+_PLAIN = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
 
 class Options(NamedTuple):
@@ -36,7 +39,7 @@ class Options(NamedTuple):
     window: tuple[str, str] | None = None
     """Start and end of the part of a log that counts: seconds from its first line, or times of day."""
     interval_s: float | None = None
-    """Time between two lines of a log that has no times."""
+    """Time between two lines of a log; goes before stamps of whole seconds."""
     columns: Mapping[str, str] = MappingProxyType({})
     """Our column -> ``NAME`` or ``NAME:UNIT`` of the file's."""
 
@@ -89,39 +92,31 @@ def read_json(path: str, what: str) -> Any:
         raise MeasurementError("nested too deeply", where=path, expected=what) from None
 
 
-def csv_below(text: str, path: str, first: Iterable[str], what: str) -> Iterator[tuple[int, dict[str, str]]]:
-    """Yield (line, cells by column) of a CSV table that may stand below other text, such as a tool's own messages.
-
-    Args:
-        first: the header is the first line that has every one of these columns.
-        what: how the file should have been made, for errors.
-    """
-    wanted = set(first)
-    reader = csv.reader(io.StringIO(text, newline=""))
-    header: list[str] | None = None
-    try:
-        for cells in reader:
-            if header is None:
-                names = [cell.strip() for cell in cells]
-                header = names if wanted <= set(names) else None
-            elif len(cells) == len(header):
-                yield reader.line_num, dict(zip(header, cells))
-    except csv.Error as error:
-        raise MeasurementError(f"no valid CSV: {error}", where=f"{path}: row {reader.line_num}") from None
-    if header is None:
-        columns = ", ".join(sorted(wanted))
-        raise MeasurementError(f"no header with {columns}", where=path, expected=what)
-
-
 def number(value: Any, where: str) -> float:
-    """Return a finite number of a tool's file; separators of thousands are dropped."""
+    """Return a finite number of a tool's file; commas may stand between thousands (``1,234.5``) and nowhere else.
+
+    Raises:
+        MeasurementError: it is no number, or one with a decimal comma.
+    """
+    if isinstance(value, str):
+        text = value.strip()
+        if _THOUSANDS.fullmatch(text):
+            text = text.replace(",", "")
+        elif not _PLAIN.fullmatch(text):
+            hint = "the file is of a locale with decimal commas: write it with LC_ALL=C" if "," in text else ""
+            raise MeasurementError(f"{text[:60]!r} is no number", where=where, hint=hint,
+                                   expected="a number with a decimal point, such as 1234.5 or 1,234.5")  # fmt: skip
+        value = float(text)
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not _is_finite(value):
+        raise MeasurementError(f"{str(value)[:60]!r} is no number", where=where, expected="a finite number")
+    return float(value)
+
+
+def _is_finite(value: float) -> bool:
     try:
-        found = float(value.replace(",", "") if isinstance(value, str) else value)
-    except (TypeError, ValueError):
-        found = float("nan")
-    if isinstance(value, bool) or not np.isfinite(found):
-        raise MeasurementError(f"{str(value)[:60]!r} is no number", where=where)
-    return found
+        return math.isfinite(value)
+    except OverflowError:  # an int beyond the range of floats
+        return False
 
 
 def distinct(names: Iterable[str]) -> list[str]:

@@ -12,7 +12,8 @@ from collections.abc import Sequence
 
 from roofline.errors import MeasurementError
 from roofline.findings import Finding
-from roofline.measured.formats.common import Imported, Options, base_row, csv_below, distinct, noted, number, timed
+from roofline.measured.formats.common import Imported, Options, base_row, distinct, noted, number, timed
+from roofline.measured.formats.csv_text import csv_below
 from roofline.measured.formats.kernels import Kernel, kernel
 from roofline.measured.record import Measurement
 from roofline.measured.table import read_text
@@ -72,7 +73,7 @@ def read_kernels(path: str) -> list[Kernel]:
     """
     launches: dict[str, tuple[str, dict[str, float]]] = {}
     units: dict[str, str] = {}
-    for line, row in csv_below(read_text(path), path, ("ID", "Kernel Name"), WHAT):
+    for line, row in csv_below(read_text(path), path, ("ID", "Kernel Name"), WHAT, messages=("==",)):
         place = f"{path}: row {line}"
         ident = row["ID"].strip()
         if not ident:

@@ -13,11 +13,13 @@ from collections.abc import Mapping, Sequence
 
 from roofline.errors import MeasurementError
 from roofline.findings import Finding
-from roofline.measured.formats.common import Imported, Options, base_row, csv_below, distinct, noted, number, only_file
+from roofline.measured.formats.common import Imported, Options, base_row, distinct, noted, number, only_file
+from roofline.measured.formats.csv_text import csv_below
 from roofline.measured.record import Measurement
 from roofline.measured.table import read_text
 
 WHAT = "nsys stats --report cuda_gpu_kern_sum --format csv"
+_MESSAGES = ("Processing [", "Generating ", "SKIPPED", "NOTICE", "WARNING")
 _UNITS = {"ns": 1e-9, "nsec": 1e-9, "us": 1e-6, "usec": 1e-6, "ms": 1e-3, "msec": 1e-3, "s": 1.0, "sec": 1.0}
 _WITH_UNIT = re.compile(r"(Total Time|Avg|Med|Min|Max|StdDev) \((\w+)\)")
 
@@ -33,7 +35,9 @@ def read(paths: Sequence[str], options: Options) -> Imported:
     base = base_row(options, paths, "nsight systems")._replace(time_kind="gpu_compute")
     runs = options.iterations
     findings = []
-    if runs is None:
+    if runs is not None:
+        findings += _uneven(kernels, runs, path)
+    else:
         message = "how often the model ran is unknown: times are those of one launch of each kernel"
         findings.append(Finding("iterations-unknown", path, message, "--iterations N gives times of one run"))
     rows: list[Measurement] = []
@@ -55,10 +59,26 @@ def read(paths: Sequence[str], options: Options) -> Imported:
     return Imported(tuple(rows), tuple(findings))
 
 
+def _uneven(kernels: Sequence[tuple[str, Mapping[str, float]]], runs: int, path: str) -> list[Finding]:
+    """Return what to say about kernels that cannot have run equally often in each of the runs."""
+    uneven = [f"{name} ({kernel['count']:g})" for name, kernel in kernels if kernel["count"] % runs]
+    if not uneven:
+        return []
+    shown = ", ".join(uneven[:3]) + (", ..." if len(uneven) > 3 else "")
+    if len(uneven) == len(kernels):
+        raise MeasurementError(
+            f"no kernel was launched a multiple of {runs} times: {shown}", where=f"{path}: column Instances",
+            expected="--iterations that fits: how often the model ran, warm-up runs included",
+        )  # fmt: skip
+    message = f"{len(uneven)} of {len(kernels)} kernels were not launched a multiple of {runs} times: {shown}"
+    hint = "did the model run as often? Kernels that run once, to prepare it, are shared out among the runs too"
+    return [Finding("launches-uneven", path, message, hint)]
+
+
 def _kernels(path: str) -> Sequence[tuple[str, Mapping[str, float]]]:
     text = read_text(path)
     found = []
-    for line, row in csv_below(text, path, ("Instances", "Name"), WHAT):
+    for line, row in csv_below(text, path, ("Instances", "Name"), WHAT, messages=_MESSAGES, ends_at_blank=True):
         place = f"{path}: row {line}"
         values = _in_seconds(row, place)
         for name, value in values.items():
@@ -75,6 +95,9 @@ def _kernels(path: str) -> Sequence[tuple[str, Mapping[str, float]]]:
 def _in_seconds(row: Mapping[str, str], place: str) -> dict[str, float]:
     names = {"Total Time": "total", "Avg": "mean", "Med": "median"}
     found = {"count": number(row["Instances"], f"{place}, column Instances")}
+    if found["count"] % 1:
+        raise MeasurementError(f"{row['Instances']} is no count", where=f"{place}, column Instances",
+                               expected="a whole number")  # fmt: skip
     for column, text in row.items():
         match = _WITH_UNIT.fullmatch(column)
         if match and match[1] in names:

@@ -10,10 +10,12 @@ from collections.abc import Sequence
 
 from roofline import units
 from roofline.errors import MeasurementError, UnitError
+from roofline.findings import Finding
 from roofline.measured.cells import show
-from roofline.measured.formats.common import Imported, Options, csv_below, number
-from roofline.measured.record import BY_NAME, Measurement
-from roofline.measured.table import check_header, check_rows, parse_row, read_text
+from roofline.measured.formats.common import Imported, Options, number
+from roofline.measured.formats.csv_text import csv_below
+from roofline.measured.record import BY_NAME, MEASURED, Measurement
+from roofline.measured.table import check_header, check_rows, parse_row, read_text, some_rows
 
 WHAT = "a CSV with a header"
 
@@ -24,13 +26,14 @@ def read(paths: Sequence[str], options: Options) -> Imported:
         if ours not in BY_NAME:
             raise MeasurementError(f"no column {ours!r}", where="--map", expected=", ".join(BY_NAME))
     rows: list[Measurement] = []
-    findings = []
+    findings: list[Finding] = []
     for path in paths:
         text = read_text(path)
         first = next(iter(text.splitlines()), "")
         sources = {ours: _split(theirs, ours, first) for ours, theirs in options.columns.items()}
         taken = {name for name, _ in sources.values()}
         own: list[str] = []
+        found: list[Measurement] = []
         for line, cells in csv_below(text, path, taken, WHAT):
             if not own:
                 own = [name for name in cells if name not in taken and name not in sources and name]
@@ -42,11 +45,28 @@ def read(paths: Sequence[str], options: Options) -> Imported:
                        sources.items()}  # fmt: skip
             if not values.get("workload", "").strip():
                 values["workload"] = options.template.workload
-            rows.append(_filled(parse_row(values, place, line), options.template))
-        if not own and not sources:
-            raise MeasurementError("no rows", where=path, expected=WHAT)
+            found.append(_filled(parse_row(values, place, line), options.template))
+        rows += _measured(found, path, findings)
     findings += check_rows(rows, ", ".join(paths))
     return Imported(tuple(rows), tuple(findings))
+
+
+def _measured(rows: Sequence[Measurement], path: str, findings: list[Finding]) -> list[Measurement]:
+    """Return the rows that measure something; raise where none does."""
+    if not rows:
+        raise MeasurementError("no rows below the header", where=path, expected="one row for each run")
+    found = [row for row in rows if (row.time_s, row.power_w, row.energy_j) != (None, None, None)]
+    empty = [row.line for row in rows if (row.time_s, row.power_w, row.energy_j) == (None, None, None)]
+    what = ", ".join(MEASURED)
+    if not found:
+        raise MeasurementError(
+            f"all of its {len(rows)} rows leave {what} empty", where=f"{path}: {some_rows(empty)}",
+            expected=f"a number in one of {what}", hint="--map names the file's own columns for them",
+        )  # fmt: skip
+    if empty:
+        message = f"{len(empty)} rows hold none of {what}: left out"
+        findings.append(Finding("rows-empty", f"{path}: {some_rows(empty)}", message))
+    return found
 
 
 def _split(theirs: str, ours: str, header: str) -> tuple[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from itertools import pairwise
 from typing import NamedTuple
 
 from roofline.devices.spec import DeviceSpec, Knob
@@ -15,6 +16,8 @@ from roofline.measured.record import Measurement
 
 MODULE_RAILS = ("VDD_IN", "POM_5V_IN", "VDD_MAIN", "POM_IN")
 """Rails that carry the whole module's power on the boards that have one of them."""
+_DUST_S = 1e-9
+"""What sums of floats are off by at most."""
 _CLOCK_TIME = re.compile(r"(?:(\d+)-(\d+)-(\d+)[ T])?(\d{1,2}):(\d{2}):(\d{2}(?:\.\d+)?)")
 
 
@@ -31,6 +34,20 @@ class Window(NamedTuple):
 
     samples: Sequence[Sample]
     length_s: float
+    findings: tuple[Finding, ...] = ()
+
+
+class _Times(NamedTuple):
+    """When each line was written, from the first one on."""
+
+    at_s: Sequence[float]
+    stamps_s: Sequence[float]
+    """What the log's own clock says; empty where it has none."""
+    step_s: float
+    """Between two lines."""
+    resolution_s: float
+    """Of the log's clock."""
+    findings: tuple[Finding, ...] = ()
 
 
 def cut(samples: Sequence[Sample], options: Options, path: str) -> Window:
@@ -39,37 +56,75 @@ def cut(samples: Sequence[Sample], options: Options, path: str) -> Window:
     Raises:
         MeasurementError: the window cannot be placed, or holds no sample.
     """
-    if all(sample.when is not None for sample in samples):
-        first = samples[0].when
-        assert first is not None
-        seconds = [(sample.when - first).total_seconds() for sample in samples if sample.when is not None]
-        for at in range(1, len(seconds)):
-            if seconds[at] < seconds[at - 1]:
-                raise MeasurementError("the time goes back", where=f"{path}: row {samples[at].line}",
-                                       expected="one log, in order")  # fmt: skip
-    elif options.interval_s is not None:
-        first = None
-        seconds = [at * options.interval_s for at in range(len(samples))]
-    else:
-        raise MeasurementError("the log has no times", where=path, expected="--interval, such as 1s")
-    step = (seconds[-1] - seconds[0]) / (len(seconds) - 1) if len(seconds) > 1 else options.interval_s
-    if not step:
-        raise MeasurementError("how long the log runs is unknown", where=path, expected="--interval, such as 100ms")
+    times = _times(samples, options.interval_s, path)
     if options.window is None:
-        return Window(samples, step * len(samples))
+        return Window(samples, times.step_s * len(samples), times.findings)
+    first = samples[0].when if times.stamps_s else None
     start, end = (_seconds(text, first, path) for text in options.window)
     if not start < end:
         raise MeasurementError(
             f"it ends at {end:g} s and starts at {start:g} s", where="--window", expected="START..END"
         )
-    inside = [sample for sample, at in zip(samples, seconds) if start <= at < end]
-    if not inside or end > seconds[-1] + step + 1e-9 or start < 0:
+    by_clock = any(":" in text for text in options.window)
+    at_s = times.stamps_s if by_clock else times.at_s
+    last_s = at_s[-1] + (max(times.step_s, times.resolution_s) if by_clock else times.step_s)
+    inside = [sample for sample, at in zip(samples, at_s) if start <= at + _DUST_S < end]
+    if not inside or end > last_s + _DUST_S or start < 0:
         raise MeasurementError(
-            f"{start:g} to {end:g} s is not in the log",
-            where=f"{path}: --window",
-            expected=f"0 to {seconds[-1] + step:g} s",
+            f"{start:g} to {end:g} s is not in the log", where=f"{path}: --window", expected=f"0 to {last_s:g} s"
         )
-    return Window(inside, end - start)
+    return Window(inside, end - start, times.findings)
+
+
+def _times(samples: Sequence[Sample], interval_s: float | None, path: str) -> _Times:
+    """Return when the lines were written: by their stamps, and by the interval where that is given or stamps repeat.
+
+    Whole seconds that repeat say when a line was written to a second only. The lines are evenly apart then, and without
+    an interval the step is (last - first + 1 s) / lines.
+    """
+    count = len(samples)
+    whens = [sample.when for sample in samples if sample.when is not None]
+    if len(whens) < count:
+        if interval_s is None:
+            raise MeasurementError("the log has no times", where=path, expected="--interval, such as 1s")
+        return _Times([at * interval_s for at in range(count)], (), interval_s, 0.0)
+    stamps = [(when - whens[0]).total_seconds() for when in whens]
+    for at, (before, after) in enumerate(pairwise(stamps), 1):
+        if after < before:
+            raise MeasurementError("the time goes back", where=f"{path}: row {samples[at].line}",
+                                   expected="one log, in order")  # fmt: skip
+    resolution = 0.0 if any(when.microsecond for when in whens) else 1.0
+    repeat = bool(resolution) and len(set(stamps)) < count
+    span = stamps[-1]
+    if interval_s is not None:
+        _refuse_other_interval(interval_s, count, span, resolution, path)
+        at_s = [at * interval_s for at in range(count)] if repeat else stamps
+        return _Times(at_s, stamps, interval_s, resolution)
+    if not span:
+        raise MeasurementError("how long the log runs is unknown", where=path, expected="--interval, such as 100ms")
+    if not repeat:
+        return _Times(stamps, stamps, span / (count - 1), resolution)
+    step = (span + resolution) / count
+    message = (
+        f"its stamps are whole seconds and repeat: {count} lines are taken for {span + resolution:g} s, to a second"
+    )
+    finding = Finding("stamps-repeat", path, message, "--interval, such as 100ms, says it exactly")
+    return _Times([at * step for at in range(count)], stamps, step, resolution, (finding,))
+
+
+def _refuse_other_interval(interval_s: float, count: int, span: float, resolution: float, path: str) -> None:
+    """Raise where the stamps are more than 5 % off from what the interval says, and by more than they are exact to."""
+    said = interval_s * (count - 1)
+    if abs(span - said) > resolution + 0.05 * said:
+        raise MeasurementError(
+            f"{count} lines {interval_s:g} s apart take {said:g} s, and by their stamps {span:g} s",
+            where=f"{path}: --interval", expected=f"about {span / max(1, count - 1):.3g}s, or none",
+        )  # fmt: skip
+
+
+def cut_line(path: str, line: int) -> Finding:
+    """Return what to say about a last line that is not whole."""
+    return Finding("line-cut", f"{path}: row {line}", "the last line is cut, as a stopped tool leaves it: left out")
 
 
 def _seconds(text: str, first: datetime | None, path: str) -> float:
@@ -120,7 +175,7 @@ def power_row(base: Measurement, window: Window, power_w: float, options: Option
 
     time = length of the window / runs; energy = power x that.
     """
-    findings = []
+    findings = list(window.findings)
     if power_w <= 0:
         raise MeasurementError(f"the power is {power_w:g} W", where=path, expected="a power above 0")
     row = base._replace(power_w=power_w, power_boundary=base.power_boundary or "module")

@@ -10,19 +10,21 @@ the start (and largest, in newer ones); EMC_FREQ and the GPU's clock are there f
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 
 from roofline.errors import MeasurementError
 from roofline.findings import Finding
 from roofline.measured.formats.common import Imported, Options, base_row, noted, only_file
-from roofline.measured.formats.samples import Sample, cut, module_power, power_row, settable
+from roofline.measured.formats.samples import Sample, cut, cut_line, module_power, power_row, settable
 from roofline.measured.record import Measurement
 from roofline.measured.table import read_text
 
 WHAT = "the log of tegrastats (sudo tegrastats --interval 100 --logfile FILE)"
 _DATE = re.compile(r"\s*(\d{2}-\d{2}-\d{4} \d{2}:\d{2}:\d{2})")
 _RAIL = re.compile(r"(?<!\S)([A-Za-z][A-Za-z0-9_]*) (-?\d+)(mW)?/-?\d+(?:mW)?(?:/-?\d+(?:mW)?)?(?!\S)")
+_RAM = re.compile(r"(?<!\S)RAM \d")
 _GPU = re.compile(r"GR3D_FREQ (\d+)%@\[?(\d+)")
 _EMC = re.compile(r"EMC_FREQ (\d+)%@(\d+)")
 _CPU = re.compile(r"CPU \[([^\]]*)\]")
@@ -34,18 +36,53 @@ def read(paths: Sequence[str], options: Options) -> Imported:
     Clocks are those of the log where it has them and the device file tells their exact values.
     """
     path = only_file(paths, "tegrastats")
-    lines = [(at, line) for at, line in enumerate(read_text(path).splitlines(), 1) if "RAM " in line or "mW/" in line]
+    lines, cut_at = _lines(read_text(path), path)
     samples = [_sample(at, line, path) for at, line in lines]
-    if not samples:
-        raise MeasurementError("no line of tegrastats in it", where=path, expected=WHAT)
     window = cut(samples, options, path)
     power_w, note = module_power(window, options.device, path)
     inside = {sample.line for sample in window.samples}
     row, findings = _clocks(
-        base_row(options, paths, "tegrastats"), [t for at, t in lines if at in inside], options, path
+        base_row(options, paths, "tegrastats"), [(at, t) for at, t in lines if at in inside], options, path
     )
     found = power_row(row, window, power_w, options, note, path)
-    return Imported(found.rows, (*findings, *found.findings))
+    return Imported(found.rows, (*(cut_line(path, at) for at in cut_at), *findings, *found.findings))
+
+
+def _lines(text: str, path: str) -> tuple[list[tuple[int, str]], list[int]]:
+    """Return the lines that hold samples, and the last line where it is cut.
+
+    All lines of a log have the same rails, and a date or none. One that lacks some is cut: at the end a killed
+    tegrastats leaves it, elsewhere it is an error.
+    """
+    every = [(at, line) for at, line in enumerate(text.splitlines(), 1) if line.strip()]
+    lines = [(at, line) for at, line in every if "RAM " in line or "mW/" in line or _DATE.match(line)]
+    if not lines:
+        raise MeasurementError("no line of tegrastats in it", where=path, expected=WHAT)
+    rails = {at: frozenset(name for name, *_ in _RAIL.findall(line)) for at, line in lines}
+    often = Counter(rails.values())
+    usual = max(often, key=lambda names: (often[names], len(names)))
+    dated = 2 * sum(1 for _, line in lines if _DATE.match(line)) > len(lines)
+    whole, cut_at = [], []
+    for at, line in lines:
+        problem = _problem(line, usual - rails[at], dated)
+        if not problem:
+            whole.append((at, line))
+        elif at == lines[-1][0] and len(lines) > 1:
+            cut_at.append(at)
+        else:
+            raise MeasurementError(problem, where=f"{path}: row {at}", expected="a whole line, as the others",
+                                   hint="remove the line if the log was cut there")  # fmt: skip
+    if every[-1][0] > lines[-1][0] and not text.endswith("\n"):  # cut before anything that tells a sample
+        cut_at.append(every[-1][0])
+    return whole, cut_at
+
+
+def _problem(line: str, missing: frozenset[str], dated: bool) -> str:
+    if missing:
+        return f"the line lacks {', '.join(sorted(missing))}"
+    if dated and not _DATE.match(line):
+        return "the line lacks its date"
+    return "two samples in one line" if len(_RAM.findall(line)) > 1 else ""
 
 
 def _sample(line: int, text: str, path: str) -> Sample:
@@ -64,10 +101,13 @@ def _sample(line: int, text: str, path: str) -> Sample:
     return Sample(line, when, rails)
 
 
-def _clocks(row: Measurement, texts: Sequence[str], options: Options, path: str) -> tuple[Measurement, list[Finding]]:
+def _clocks(
+    row: Measurement, lines: Sequence[tuple[int, str]], options: Options, path: str
+) -> tuple[Measurement, list[Finding]]:
     """Return the row with the clocks that hold through the window, and what is unknown about them."""
     findings = []
-    cpus = [_cpu(text, path) for text in texts]
+    cpus = [_cpu(text, f"{path}: row {at}") for at, text in lines]
+    texts = [text for _, text in lines]
     cores = {len(clocks) for clocks in cpus}
     if row.cpu_cores is None and len(cores) == 1 and cores != {0}:
         row = row._replace(cpu_cores=cores.pop())
@@ -100,11 +140,11 @@ def _clocks(row: Measurement, texts: Sequence[str], options: Options, path: str)
     return row, findings
 
 
-def _cpu(text: str, path: str) -> list[int]:
+def _cpu(text: str, where: str) -> list[int]:
     """Return the clocks of the cores that are on."""
     found = _CPU.search(text)
     clocks = [core.partition("@")[2].strip() for core in found[1].split(",") if "@" in core] if found else []
     for clock in clocks:
         if not re.fullmatch(r"[0-9]{1,9}", clock):
-            raise MeasurementError(f"{clock[:60]!r} is no clock of a core", where=path, expected="such as 33%@1728")
+            raise MeasurementError(f"{clock[:60]!r} is no clock of a core", where=where, expected="such as 33%@1728")
     return list(map(int, clocks))

@@ -19,13 +19,13 @@ from roofline.measured.formats.common import (
     Imported,
     Options,
     base_row,
-    csv_below,
     noted,
     number,
     only_file,
     read_json,
     timed,
 )
+from roofline.measured.formats.csv_text import csv_below
 from roofline.measured.record import Measurement
 from roofline.measured.table import read_text
 
