@@ -5,7 +5,7 @@ model=${1:-}
 out=${2:-roofline-runs}
 engine=$out/engine.plan
 emc=$sysfs/kernel/debug/bpmp/debug/clk/emc
-job='' log='' measured='' skipped=0 label=''
+job='' log='' nap='' measured='' skipped=0 label=''
 
 say() { printf '%s\n' "$*"; }
 warn() { printf 'measure: %s\n' "$(printf '%s' "$*" | tr '[:cntrl:]' '?')" >&2; } # one line, whatever a name holds
@@ -13,7 +13,12 @@ fail() { warn "$*"; exit 1; }
 skip() { warn "$label: $*: skipped"; skipped=$((skipped + 1)); }
 content() { cat "$1" 2>/dev/null || say unknown; }
 put() { { printf '%s\n' "$2" > "$1"; } 2>/dev/null; }
-pause() { sleep "$1" > /dev/null 2>&1 & wait "$!"; } # in the background, so that a signal is answered at once
+pause() { # in the background, so that a signal is answered at once
+  sleep "$1" > /dev/null 2>&1 &
+  nap=$!
+  wait "$nap"
+  nap=''
+}
 alive() { kill -0 "$job" 2>/dev/null; }
 clock() { date '+%m-%d-%Y %H:%M:%S'; } # as tegrastats writes it
 mode_id() { nvpmodel -q 2>/dev/null < /dev/null | grep -E '^[0-9]+$' | tail -n 1; }
@@ -37,7 +42,7 @@ restore() {
   status=$?
   trap '' HUP INT TERM PIPE
   trap - EXIT
-  for process in $job $log; do kill "$process" 2>/dev/null; done
+  for process in $job $log $nap; do kill "$process" 2>/dev/null; done
   free_clocks
   nvpmodel -m "$mode_before" < /dev/null > /dev/null 2>&1
   range "$gpu/min_freq" "$gpu/max_freq" "$gpu_min" "$gpu_max"
@@ -150,13 +155,15 @@ timed_run() { # GPU Hz, memory Hz: tegrastats runs in the midst of the timed run
   held=yes
   run_with start "$to_files.trtexec.txt" --loadEngine="$engine" --warmUp=1000 --duration=15 --useSpinWait \
     --exportTimes="$to_files.times.json"
-  until grep -q 'Starting inference' "$to_files.trtexec.txt" || ! alive; do pause 1; done
+  until grep -q 'Starting inference' "$to_files.trtexec.txt" 2>/dev/null || ! alive; do pause 1; done
   pause 2
   if alive; then
     from=$(clock)
     tegrastats --interval 100 --logfile "$to_files.tegrastats.txt" > /dev/null 2>&1 < /dev/null &
     log=$!
     pause 10
+    inside=no
+    if alive; then inside=yes; fi
     clocks_are "$1" "$2" || held="no: $(read_clocks)"
     kill "$log" 2>/dev/null
     wait "$log" 2>/dev/null
@@ -164,7 +171,7 @@ timed_run() { # GPU Hz, memory Hz: tegrastats runs in the midst of the timed run
     until=$(clock)
     say "tegrastats: $from to $until" >> "$to_files.clocks.txt"
     say "under load: $(read_clocks)" >> "$to_files.clocks.txt"
-    if ! alive; then
+    if test "$inside" = no; then
       rm -f "$to_files.tegrastats.txt" # the board was idle in part of it
     elif test -n "$(tail -c 1 "$to_files.tegrastats.txt" 2>/dev/null)"; then
       sed '$d' "$to_files.tegrastats.txt" > "$out/whole.txt" # the last line was cut off
@@ -245,7 +252,7 @@ cpus=$(for policy in "$sysfs"/devices/system/cpu/cpufreq/policy*; do
   test ! -e "$policy/scaling_min_freq" ||
     say "$policy $(content "$policy/scaling_min_freq") $(content "$policy/scaling_max_freq")"
 done)
-test ! -e "$out" || fail "$out is there already, expected no results of another run: move it away, or sh $0 MODEL FOLDER"
+test ! -e "$out" || fail "$out is there already, expected no results of another run: move it away, or name another folder"
 mkdir -p "$out" || fail "$out cannot be made: is the disk full, or not writable?"
 cat > "$out/import.sh" << 'END'
 #!/bin/sh

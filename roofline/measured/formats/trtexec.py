@@ -78,7 +78,7 @@ def _files(paths: Sequence[str]) -> _Files:
     where: dict[str, str] = {}
     for path in paths:
         is_log = _TEGRASTATS.match(read_text(path)) is not None
-        data = [] if is_log else read_json(path, WHAT)
+        data: Any = [] if is_log else read_json(path, WHAT)
         kind = "power" if is_log else _kind(data)
         if kind is None:
             raise MeasurementError("this is none of trtexec's files", where=path, expected=WHAT)
