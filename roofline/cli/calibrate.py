@@ -71,7 +71,7 @@ def command(
     if analysis.device is None:
         raise UsageError("a calibration is for a device", expected="--device as well")
     if suggest is not None:
-        _suggest(analysis, suggest, grid, emit, output, models[0])
+        _suggest(analysis, suggest, grid, emit, output, models[0], options["device"])
         return 0
     left_out: Mapping[str, float] = {}
     with Waiting("fitting", quiet or verbose):
@@ -88,7 +88,9 @@ def command(
     return 0
 
 
-def _suggest(analysis: Analysis, count: int, grid: str, emit: str | None, output: str | None, model: str) -> None:
+def _suggest(
+    analysis: Analysis, count: int, grid: str, emit: str | None, output: str | None, model: str, device: str
+) -> None:
     """Say which modes to measure, or write the script that measures them."""
     from roofline.calibration.calibrate import task_of
     from roofline.calibration.script import measuring_script
@@ -103,6 +105,6 @@ def _suggest(analysis: Analysis, count: int, grid: str, emit: str | None, output
     chosen = suggest_modes(task, found.modes.take(usable), count)
     modes: list[PowerMode] = [as_mode(task.device, found, int(usable[i])) for i in chosen]
     if emit is not None:
-        write(measuring_script(task.device, modes, model, analysis.precision), output)
+        write(measuring_script(analysis, modes, model, device), output)
         return
     write_blocks(suggestion(analysis, modes, count), "table", output)

@@ -56,8 +56,8 @@ def command(
 ) -> int:  # fmt: skip
     """Read the files that FORMAT's tool wrote about one run, and write the table of measured runs.
 
-    Formats: trtexec (times, profile and layer info), ort, ncu, nsys, tegrastats, jtop, zeus, mlperf, csv. Nothing is
-    written unless everything can be read.
+    Formats: trtexec (times, profile and layer info; a log of tegrastats beside them adds power), ort, ncu, nsys,
+    tegrastats, jtop, zeus, mlperf, csv. Nothing is written unless everything can be read.
 
     \b
     roofline import trtexec times.json profile.json --workload resnet50 --device orin-agx --mode 30W -o r.csv

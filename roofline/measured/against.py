@@ -59,7 +59,9 @@ def against_device(
             continue
         if named is None and not set(KNOBS.values()) & set(device.knobs) <= set(values):
             partial.append(place)
-        base = named.name if named else device.default_mode
+        base = device.default_mode
+        if named is not None:  # its own settings, such as 30W,gpu_freq=816MHz, and the row's before them
+            base, values = named.base or named.name, {**named.knobs, **values}
         settings = [f"{knob}={_typed(knob, value)}" for knob, value in values.items()]
         mode = find_mode(device, ",".join([base, *settings])) if settings else (named or find_mode(device, base))
         if named is not None and dict(mode.knobs) == dict(named.knobs):

@@ -215,7 +215,8 @@ def test_suggested_modes_need_no_reboot_and_the_script_is_a_script(
     script.write_text(capsys.readouterr().out)
     assert subprocess.run(["sh", "-n", str(script)], check=False).returncode == 0
     text = script.read_text()
-    assert text.count("\nmeasure ") == 5 and "trap restore EXIT" in text and "lock_gpu 1300500000" in text
+    assert text.count("\nmode MAXN") == 5 and "trap restore EXIT" in text
+    assert "\nmode MAXN 0 MAXN 1300500000 3199000000 yes\n" in text
 
 
 @pytest.mark.slow

@@ -148,6 +148,24 @@ def test_trtexec_brief_layer_info_says_what_to_run_again() -> None:
     assert all(row.nodes == () for row in found.rows) and "no-whole-run" in codes(found)
 
 
+def test_trtexec_with_the_power_of_the_same_time(tmp_path: Path) -> None:
+    """A log of tegrastats adds power and clocks; times and layers are as without it."""
+    log = changed(tmp_path, "tegrastats_agx.log")
+    lines = log.read_text().splitlines()
+    log.write_text("\n".join(lines[1:3]) + "\n")  # 4+1+3 and 6+1+5 W, the GPU at 611 MHz, which is its 612
+    found = import_files("trtexec", [DATA / "trt_times.json", DATA / "trt_profile.json", log],
+                         Options(template=NET, device=ORIN))  # fmt: skip
+    whole, *layers = found.rows
+    assert (whole.time_s, whole.power_w, whole.power_boundary) == (0.003, 10, "module")
+    assert (whole.gpu_freq_hz, whole.mem_freq_hz, whole.cpu_freq_hz) == (612e6, 3199e6, 1728e6)
+    assert len(layers) == 4 and {(row.power_w, row.gpu_freq_hz, row.n) for row in layers} == {(None, 612e6, 200)}
+    assert "no-window" not in codes(found) and "iterations-unknown" not in codes(found)
+    idle = import_files("trtexec", [DATA / "trt_times.json", DATA / "tegrastats_agx.log"],
+                        Options(template=NET, device=ORIN))  # fmt: skip
+    assert "no-window" in codes(idle)  # its first line is of an idle GPU
+    assert "a second file of power" in refused("trtexec", DATA / "trt_times.json", log, log, device=ORIN)
+
+
 def test_trtexec_files_that_are_wrong(tmp_path: Path) -> None:
     assert "there is no time in it" in refused("trtexec", DATA / "trt_layers.json")
     assert "a second file of profile" in refused("trtexec", DATA / "trt_profile.json", DATA / "trt_profile.json")

@@ -219,6 +219,7 @@ def test_a_row_gets_the_mode_that_it_names_with_its_own_clocks_on_top() -> None:
         RUN._replace(gpu_freq_hz=408e6, mem_freq_hz=2133e6, cpu_cores=4, cpu_freq_hz=1113.6e6),
         RUN._replace(power_mode="30W", sm_count=6),
         RUN,
+        RUN._replace(power_mode="30W,gpu_freq=816MHz,cpu_cores=2", gpu_freq_hz=816e6, cpu_cores=4),
     ]
     placed, findings = against_device(rows, ORIN)
     modes = [p.mode for p in placed]
@@ -226,6 +227,7 @@ def test_a_row_gets_the_mode_that_it_names_with_its_own_clocks_on_top() -> None:
     assert modes[2] is not None and modes[2].knobs["gpu_freq"] == 408e6 and modes[2].knobs["cpu_cores"] == 4
     assert modes[3] is not None and modes[3].knobs["tpc"] == 3  # two SMs in each
     assert modes[4] is None
+    assert modes[5] is not None and modes[5].name == "MODE_30W,gpu_freq=816MHz,cpu_cores=4"
     assert [f.code for f in findings] == ["row-mode-unknown"]
 
 

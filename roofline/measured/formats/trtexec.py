@@ -9,20 +9,26 @@ github.com/NVIDIA/TensorRT, samples/common/sampleReporting.cpp):
   layer; no median in older versions.
 * layer info: ``{"Layers": [...]}``; objects with ``Name``, ``LayerType``, ``Metadata`` where the engine was built with
   ``--profilingVerbosity=detailed``, plain names otherwise.
+
+A log of tegrastats beside them, of the time in which the model ran over and over, adds power and clocks to the run.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from roofline.errors import MeasurementError
 from roofline.findings import Finding
+from roofline.measured.formats import tegrastats
 from roofline.measured.formats.common import Imported, Options, base_row, distinct, noted, number, read_json, timed
 from roofline.measured.names import metadata_nodes
 from roofline.measured.record import Measurement
+from roofline.measured.table import read_text
 
-WHAT = "a file of trtexec --exportTimes, --exportProfile or --exportLayerInfo"
+WHAT = "a file of trtexec --exportTimes, --exportProfile or --exportLayerInfo, or a log of tegrastats"
+_TEGRASTATS = re.compile(r"\s*(?:\d{2}-\d{2}-\d{4} [\d:]+ )?RAM \d")
 DETAILED = "build the engine again with --profilingVerbosity=detailed"
 
 
@@ -49,9 +55,13 @@ def read(paths: Sequence[str], options: Options) -> Imported:
     base = base_row(options, paths, "trtexec")
     base = base._replace(runtime=base.runtime or "tensorrt")
     findings: list[Finding] = []
+    power = Measurement(workload="")
+    if "power" in files.where:
+        base, power = _with_log(base, files.where["power"], options, findings)
     rows: list[Measurement] = []
     if options.whole and files.times is not None:
-        rows.append(_whole(base, files.times, options.warmup or 0, files.where["times"]))
+        row = _whole(base, files.times, options.warmup or 0, files.where["times"])
+        rows.append(noted(row._replace(power_w=power.power_w), power.notes))
     if options.layers and files.profile is not None:
         rows += _layers(base, files, findings)
     if files.times is None:
@@ -67,8 +77,9 @@ def _files(paths: Sequence[str]) -> _Files:
     found: dict[str, list[Any]] = {}
     where: dict[str, str] = {}
     for path in paths:
-        data = read_json(path, WHAT)
-        kind = _kind(data)
+        is_log = _TEGRASTATS.match(read_text(path)) is not None
+        data: Any = [] if is_log else read_json(path, WHAT)
+        kind = "power" if is_log else _kind(data)
         if kind is None:
             raise MeasurementError("this is none of trtexec's files", where=path, expected=WHAT)
         if kind in found:
@@ -87,6 +98,18 @@ def _kind(data: Any) -> str | None:
         if "count" in data[0] or "averageMs" in data[-1]:
             return "profile"
     return None
+
+
+def _with_log(
+    base: Measurement, path: str, options: Options, findings: list[Finding]
+) -> tuple[Measurement, Measurement]:
+    """Return `base` with the clocks of a log of tegrastats, and a row with its power and notes."""
+    found = tegrastats.read([path], options._replace(template=base._replace(notes=""), iterations=None))
+    (row,) = found.rows
+    loads = re.findall(r"GR3D_FREQ (\d+)%", read_text(path))
+    busy = bool(loads) and "0" not in loads  # then no idle time at the log's start or end lowers the power
+    findings += [f for f in found.findings if f.code != "iterations-unknown" and not (busy and f.code == "no-window")]
+    return row._replace(power_w=None, notes=base.notes), row
 
 
 def _whole(base: Measurement, times: list[Any], warmup: int, path: str) -> Measurement:
