@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+import host
 import numpy as np
 import transfer
 import tried
@@ -212,6 +213,7 @@ def report() -> Iterator[str]:
         )
     yield from transfer.sections()
     yield from tried.section(cases)
+    yield from host.section()
 
 
 def calibrations() -> Iterator[tuple[str, str]]:

@@ -40,11 +40,14 @@ class Profile(NamedTuple):
 
 
 def layer_class(layer: LayerCount) -> str:
-    """Return the class of a layer: its op class, convolutions by what their kernels do.
+    """Return the class of a layer: its op class, some by what their kernels do.
 
+    ``batch normalization``: at inference a scale and an offset per channel, where other normalizations reduce first.
     ``convolution 1x1``, ``convolution depthwise``, ``convolution stem`` (up to four input channels: a matrix unit is
     hardly filled) and ``convolution``.
     """
+    if layer.node.op_type == "BatchNormalization":
+        return "batch normalization"
     if layer.op_class != "convolution":
         return layer.op_class
     weight = layer.node.input(1)
