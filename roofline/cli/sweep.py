@@ -89,6 +89,17 @@ def command(
     A model that fails is a row with an error, and the exit code stays 0 unless every model fails (1) or --strict asks
     for none (3). A sweep that is cut off goes on where it stood.
     """
+    from roofline.sweeping.threads import one_thread_each
+
+    with one_thread_each():  # before numpy is loaded
+        return _sweep(models, devices, precisions, traffics, bind, shapes, output, format_, quiet, verbose, options)
+
+
+def _sweep(
+    models: tuple[str, ...], devices: tuple[str, ...], precisions: tuple[str, ...], traffics: tuple[str, ...],
+    bind: tuple[Any, ...], shapes: tuple[Any, ...], output: str, format_: str, quiet: bool, verbose: int,
+    options: dict[str, Any],
+) -> int:  # fmt: skip
     import gc
 
     from roofline.cli.output import log, write_blocks, write_data

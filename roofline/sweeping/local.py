@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from roofline.errors import RooflineError, UsageError, one_line
 from roofline.sweeping.one_model import part_of_model
 from roofline.sweeping.part import Part, failed_part
+from roofline.sweeping.threads import one_thread_each
 
 Work = Callable[[str, str], Part]
 """(plan's text, name of a model) -> its part."""
@@ -101,7 +102,8 @@ def _each_alone(plan: str, suspects: list[tuple[int, str]], work: Work) -> Itera
 def _pool(plan: str, jobs: int, work: Work) -> Iterator[ProcessPoolExecutor]:
     """Give a pool whose first process has started."""
     context = multiprocessing.get_context("spawn")  # never fork: this process may have threads
-    with ProcessPoolExecutor(jobs, mp_context=context, initializer=_start, initargs=(plan, work)) as pool:
+    pools = ProcessPoolExecutor(jobs, mp_context=context, initializer=_start, initargs=(plan, work))
+    with one_thread_each(), pools as pool:
         try:
             _submit(pool, os.getpid).result()
         except BrokenProcessPool:

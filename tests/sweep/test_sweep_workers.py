@@ -24,6 +24,7 @@ from roofline.sweeping.one_model import context_of, part_of_model
 from roofline.sweeping.part import Part, failed_part
 from roofline.sweeping.plan import make_plan
 from roofline.sweeping.sweep import sweep
+from roofline.sweeping.threads import one_thread_each
 from sweep.helpers import ENVIRONMENT, Cluster, run_sweep, write_gemm
 
 OPTIONS: dict[str, Any] = {"batches": (1, 2, 4), "ordered": True}
@@ -212,3 +213,11 @@ def test_on_a_cluster_one_worker_killed_in_the_middle(cluster: Cluster, tmp_path
     time.sleep(1)
     with pytest.raises(RooflineError, match="has no workers"):
         sweep(names, "orin-agx", output=tmp_path / "none.csv", scheduler=cluster.address)
+
+
+def test_workers_leave_linear_algebra_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    with one_thread_each():
+        assert (os.environ["OPENBLAS_NUM_THREADS"], os.environ["OMP_NUM_THREADS"]) == ("1", "3")
+    assert "OPENBLAS_NUM_THREADS" not in os.environ
