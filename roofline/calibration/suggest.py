@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 from roofline.devices.mode_set import ModeSet
-from roofline.devices.spec import DeviceSpec
+from roofline.devices.modes import find_mode, show_knob
+from roofline.devices.spec import DeviceSpec, PowerMode
 from roofline.task import Task, roofline_parts
 
 Array = NDArray[np.float64]
@@ -43,3 +46,15 @@ def without_reboot(device: DeviceSpec, modes: ModeSet) -> NDArray[np.intp]:
     sizes = np.bincount(which.reshape(-1), minlength=len(groups))
     # of groups of one size the one with most units on
     return np.flatnonzero(which.reshape(-1) == np.flatnonzero(sizes == sizes.max())[-1]).astype(np.intp)
+
+
+def with_default_host(device: DeviceSpec, mode: PowerMode, unseen: Sequence[str]) -> PowerMode:
+    """Return a mode with the default mode's values of knobs that the model does not see (CPU clock and cores).
+
+    Runs that also differ in those cannot be put down to what the model sees.
+    """
+    default = find_mode(device, None)
+    if all(mode.knobs[name] == default.knobs[name] for name in unseen):
+        return mode
+    seen = [f"{name}={show_knob(name, value)}" for name, value in mode.knobs.items() if name not in unseen]
+    return find_mode(device, ",".join([default.name, *seen]))

@@ -94,7 +94,7 @@ def _suggest(
     """Say which modes to measure, or write the script that measures them."""
     from roofline.calibration.calibrate import task_of
     from roofline.calibration.script import measuring_script
-    from roofline.calibration.suggest import suggest_modes, without_reboot
+    from roofline.calibration.suggest import suggest_modes, with_default_host, without_reboot
     from roofline.cli.output import write, write_blocks
     from roofline.export.as_calibration import suggestion
     from roofline.selection.candidates import as_mode, candidates
@@ -104,6 +104,8 @@ def _suggest(
     usable = without_reboot(task.device, found.modes)
     chosen = suggest_modes(task, found.modes.take(usable), count)
     modes: list[PowerMode] = [as_mode(task.device, found, int(usable[i])) for i in chosen]
+    if grid in ("full", "full+tpc"):
+        modes = [with_default_host(task.device, mode, found.unseen) for mode in modes]
     if emit is not None:
         write(measuring_script(analysis, modes, model, device), output)
         return

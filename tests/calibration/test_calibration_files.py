@@ -209,7 +209,9 @@ def test_suggested_modes_need_no_reboot_and_the_script_is_a_script(
     arguments = ["calibrate", str(model_path("mobilenet_v2")), "--device", "orin-agx", "--suggest", "5"]
     assert main(arguments) == 0
     shown = capsys.readouterr().out
-    assert shown.count("tpc=8") >= 5 and "MAXN" in shown
+    # the fastest GPU clock is among them, all units on; the CPU is as in the default mode in every one of them
+    assert shown.count("tpc=8") >= 5 and "gpu_freq=1300.5MHz, mem_freq=3199MHz" in shown
+    assert shown.count("cpu_freq=1728MHz, cpu_cores=8") == 5
     assert main([*arguments, "--emit", "script"]) == 0
     script = tmp_path / "measure.sh"
     script.write_text(capsys.readouterr().out)
