@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from roofline.errors import DeviceError
 from roofline.evaluate import Evaluation, evaluate
@@ -13,6 +14,8 @@ from roofline.plots.ceilings import ceiling_name, distinct_named, evaluation_of
 
 if TYPE_CHECKING:
     from roofline.analysis import Analysis
+
+Array = NDArray[np.float64]
 
 
 def is_predicted(analysis: Analysis) -> bool:
@@ -75,16 +78,25 @@ def arches(found: Evaluation, modes: list[int], *, main_only: bool = False) -> l
 
 
 def layer_energies(found: Evaluation, data: dict[str, Any]) -> list[LayerEnergy]:
-    """Return the layers that take energy in the analysed mode."""
+    """Return the layers that take energy in the analysed mode, each with all the work that the coefficients charge it.
+
+    Args:
+        found: what `priced` returned: one row per layer of the energy's own workload, which may count node by node.
+        data: the analysis, whose layers these are parts of.
+    """
     work, energy = found.task.workload, found.layer_energy_j
     assert energy is not None
-    flop = work.flop.sum(axis=0)
+    count = len(data["layers"])
+    parts = np.arange(work.moved_byte.size) if found.task.energy_layers is None else found.task.energy_layers
+
+    def by_layer(values: Array) -> Array:
+        return np.asarray(np.bincount(parts, values, count), dtype=np.float64)
+
+    flop, moved, time = (by_layer(v) for v in (work.flop.sum(axis=0), work.moved_byte, found.layer_time_s[0]))
     return [
-        LayerEnergy(
-            layer, float(flop[i]), float(work.moved_byte[i]), float(found.layer_time_s[0, i]), float(energy[0, i])
-        )
+        LayerEnergy(layer, float(flop[i]), float(moved[i]), float(time[i]), float(energy[0, i]))
         for i, layer in enumerate(data["layers"])
-        if energy[0, i] > 0 and found.layer_time_s[0, i] > 0
+        if energy[0, i] > 0 and time[i] > 0
     ]
 
 

@@ -6,14 +6,28 @@ const picture = (() => {
   const tick = (value) => text(value, "").replace(/\.0+(?=\s|$)/, "");
   const xTick = (value) => (value < 1000 ? String(Number(value.toPrecision(3))) : tick(value));
 
+  /** FLOP and bytes of each layer: of the time, or of all that the energy's coefficients charge it for. */
+  function workOf(way, found, kind) {
+    const flopOf = (part) => (i) => model.sum(part.flop.map((of) => of[i]));
+    if (kind === "time") return { flop: flopOf(way), moved: (i) => way.moved_byte[i] };
+    if (way.energy === null) return null;
+    const flop = new Float64Array(found.time.length);
+    const moved = new Float64Array(found.time.length);
+    way.energy.layer.forEach((i, row) => {
+      flop[i] += flopOf(way.energy)(row);
+      moved[i] += way.energy.moved_byte[row];
+    });
+    return { flop: (i) => flop[i], moved: (i) => moved[i] };
+  }
+
   /** One point per layer with FLOPs. */
   function pointsOf(way, found, rows, kind) {
+    const work = workOf(way, found, kind);
     return rows.flatMap((row) => {
       const { i } = row;
-      const part = kind === "time" ? way : way.energy;
-      if (part === null || !(row.share > 0)) return [];
-      const flop = model.sum(part.flop.map((of) => of[i]));
-      const x = flop / part.moved_byte[i];
+      if (work === null || !(row.share > 0)) return [];
+      const flop = work.flop(i);
+      const x = flop / work.moved(i);
       const y = flop / (kind === "time" ? found.time[i] : found.charged[i]);
       if (!(x >= LEAST && y > 0 && Number.isFinite(x) && Number.isFinite(y))) return [];
       const cacheX = kind === "time" && row.cache_bytes > 0 ? flop / row.cache_bytes : 0;

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import model_path
 from samples import MODEL, ONE_MODEL, TABLE, picture
 
 import roofline
@@ -18,6 +19,7 @@ from roofline.figures.modes import ClockMap, Spot, front_of, heatmap, pareto
 from roofline.figures.rooflines import Ceiling, Roof, modes_roofline, time_roofline
 from roofline.figures.runs import BatchPoint, batch_sweep, memory_schedule
 from roofline.figures.words import short_name
+from roofline.plots.energies import layer_energies, priced
 
 ROW = {"class": "matmul", "op_type": "MatMul", "limited_by": "memory", "ceiling": "DRAM", "bytes_read": 0,
        "bytes_written": 0, "energy_j": None}  # fmt: skip
@@ -200,6 +202,27 @@ def test_power_line_of_a_real_model() -> None:
     per_flop, per_byte, idle, peak, bandwidth = 1.2918e-12, 148.70e-12, 8.47, 1.00270e13, 1.28520e11
     assert max(line.y) == pytest.approx(per_flop * peak + per_byte * bandwidth + idle, rel=2e-3)  # both are busy
     assert marks(figure, Rule, "limit")[0].at == 60.0
+
+
+@pytest.mark.parametrize("name", ["resnet50", "bert_base"])
+def test_no_layer_is_above_its_roof_of_energy_or_power(name: str) -> None:
+    """A float32 file: energies are counted node by node (Pagoda's traffic), times layer by layer of fused nodes.
+
+    The arch of the ceiling with most work is no bound for layers on another one, so the highest arch is taken.
+    """
+    bindings = {"batch": 1, "seq": 128} if name == "bert_base" else {"batch": 1}
+    analysis = roofline.analyze(model_path(name), "orin-agx", bindings=bindings)
+    energy, power = analysis.plot("energy"), analysis.plot("power")
+    best = max(max(line.y) for line in marks(energy, Line, "roof"))
+    points = [(x, y) for p in marks(energy, Points, "layer") for x, y in zip(p.x, p.y)]
+    assert points and max(y for _, y in points) <= best * (1 + 1e-9)
+    own = next(line for line in marks(power, Line, "roof") if line.name.startswith("MODE_30W"))
+    watts = [y for p in marks(power, Points, "layer") for y in p.y]
+    assert watts and max(watts) <= max(own.y) * (1 + 1e-9)
+    # work is kept: what is drawn adds up to Pagoda's FLOP of the layers that have any
+    flops = sum(layer.flop for layer in layer_energies(priced(analysis), analysis.to_dict()))
+    pagoda = roofline.analyze(model_path(name), "orin-agx", bindings=bindings, traffic="pagoda").totals["flops"]
+    assert flops == pytest.approx(pagoda, rel=1e-3)
 
 
 def test_layers_and_classes_add_up() -> None:
