@@ -15,6 +15,14 @@ def one_line(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
+_LONGEST = 1000
+
+
+def _shortened(text: str) -> str:
+    """Return text that is quoted from a file, its middle left out where it goes on and on."""
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 100]} ... {text[-80:]}"
+
+
 class RooflineError(Exception):
     """Base of all errors raised on purpose.
 
@@ -36,9 +44,9 @@ class RooflineError(Exception):
         self.hint = hint
 
     def __str__(self) -> str:
-        parts = [self.what]
+        parts = [_shortened(self.what)]
         if self.expected:
-            parts.append(f"expected {self.expected}")
+            parts.append(f"expected {_shortened(self.expected)}")
         if self.hint:
             parts.append(self.hint)
         text = "; ".join(parts)

@@ -47,6 +47,14 @@ def read_text(
         raise error("this is not UTF-8 text", where=str(path), expected=expected) from None
 
 
+def _write_into(path: Path, content: str | bytes, output: str | Path) -> None:
+    try:
+        with path.open("wb") as file:
+            file.write(content.encode() if isinstance(content, str) else content)
+    except OSError as error:
+        raise RooflineError(f"cannot write: {error.strerror}", where=str(output)) from None
+
+
 def write_whole(content: str | bytes, output: str | Path) -> None:
     """Write text or bytes to a file in one step: beside it first, then in its place.
 
@@ -55,7 +63,10 @@ def write_whole(content: str | bytes, output: str | Path) -> None:
     """
     import tempfile  # slow to import, and most commands write nothing
 
-    path = Path(output)
+    path = Path(os.path.realpath(output))  # what a link leads to, not the link
+    if path.exists() and not path.is_file() and not path.is_dir():
+        _write_into(path, content, output)  # a device, a pipe
+        return
     try:
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     except OSError as error:

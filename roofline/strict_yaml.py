@@ -8,6 +8,7 @@ or text, a repeated key is an error, and so are anchors, aliases and tags (an al
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,7 @@ def compose(text: str, where: str) -> Any:
 
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
+        _refuse_depth(yaml.parse(text, Loader=loader), yaml, where)
         root = yaml.compose(text, Loader=loader)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
@@ -71,6 +73,15 @@ def compose(text: str, where: str) -> Any:
     if root is None:
         raise SpecError("the file is empty", where=where)
     return root
+
+
+def _refuse_depth(events: Iterable[Any], yaml: Any, where: str) -> None:
+    """Raise for text nested too deeply before it is composed: libyaml composes by recursion, on the machine's stack."""
+    depth = 0
+    for event in events:
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > _MAX_DEPTH:
+            raise SpecError("nested too deeply", where=f"{where}:{event.start_mark.line + 1}")
 
 
 def _value(node: Any, where: str, seen: set[int], depth: int) -> Any:

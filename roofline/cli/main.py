@@ -85,6 +85,8 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     except OSError as error:
         return _fail(f"cannot write: {error.strerror or error}", 1, debug)
+    except MemoryError:
+        return _fail("not enough memory; is the input as large as it should be?", 1, debug)
     except (Exception, RecursionError) as error:
         return _fail(f"unexpected {type(error).__name__}: {one_line(str(error))}; {ISSUES}", 1, debug)
 

@@ -1,4 +1,6 @@
-"""Rows as CSV. A text cell that a spreadsheet would run as a formula gets a quote in front."""
+"""Rows as CSV. A text cell that a spreadsheet would run as a formula gets a quote in front; control characters of names
+are shown as escapes, so that the text cannot drive a terminal.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +8,11 @@ import csv
 import io
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
+
+from roofline.errors import one_line
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")
+"""What spreadsheets take for the start of a formula, blanks in front of it left out."""
 
 
 def rows_csv(rows: Sequence[Mapping[str, Any]]) -> str:
@@ -25,6 +32,7 @@ def csv_line(values: Iterable[Any]) -> str:
 def _cell(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         value = " ".join(str(item) for item in value)
-    if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")):
-        return f"'{value}"
-    return value
+    if not isinstance(value, str):
+        return value
+    shown = one_line(value)
+    return f"'{shown}" if value.lstrip(" \n").startswith(_FORMULA) else shown

@@ -55,7 +55,7 @@ def markdown(table: Table) -> str:
     """Return a GitHub table."""
 
     def cell(text: str) -> str:
-        return one_line(text).replace("|", "\\|")
+        return one_line(text).replace("&", "&amp;").replace("<", "&lt;").replace("|", "\\|")
 
     rule = ["---:" if name in table.right else "---" for name in table.columns]
     lines = [f"**{cell(table.title)}**", ""]

@@ -20,6 +20,8 @@ _HYPHENATED = re.compile(r"[A-Za-z_]\w*(?:-[A-Za-z_]\w*)+")
 _PLAIN = re.compile(r"[A-Za-z_][\w.]*")
 MAX_DIM = 2**40
 """Largest dimension taken seriously; beyond it a value is a typing error or a hostile file."""
+MAX_RANK = 64
+"""More than any operator or runtime has a use for."""
 
 
 class Bindings:
@@ -156,6 +158,10 @@ def _free_dims(value: onnx.ValueInfoProto, bindings: Bindings) -> Iterator[_Free
     if not tensor.HasField("shape"):
         bindings.missing.setdefault(f"--shapes {value.name}:...", f"input {value.name} has no shape")
         return
+    if len(tensor.shape.dim) > MAX_RANK:
+        raise ShapeError(
+            f"{len(tensor.shape.dim)} dimensions", where=f"input {value.name}", expected=f"at most {MAX_RANK}"
+        )
     for axis, dim in enumerate(tensor.shape.dim):
         place, symbol = f"{value.name}[{axis}]", dim.dim_param
         if dim.HasField("dim_value"):

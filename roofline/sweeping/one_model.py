@@ -15,7 +15,7 @@ from roofline.analysis import Analysis, analyze
 from roofline.choices import own_ops
 from roofline.devices.modes import show_knob
 from roofline.devices.spec import DeviceSpec
-from roofline.errors import BindingError, RooflineError, one_line
+from roofline.errors import BindingError, ModelFileError, RooflineError, one_line
 from roofline.graph.bind import Bindings, bind_inputs, is_batch_name
 from roofline.graph.load import load_proto
 from roofline.mode_totals import Totals, distinct_modes, limits_over_modes, totals_over_modes
@@ -75,6 +75,8 @@ def part_of_model(text: str, name: str) -> Part:
     try:
         with contextlib.suppress(OSError):  # reading the model says it better
             sha256 = sha256_of(path) if path.is_file() else None
+        if path.exists() and not path.is_file():
+            raise ModelFileError("this is no regular file", where=name, expected="an ONNX file")
         proto, _ = load_proto(path)
         return _part(context, name, proto, sha256)
     except Exception as error:  # noqa: BLE001 - one bad model never stops a sweep

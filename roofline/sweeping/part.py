@@ -37,6 +37,25 @@ class Part(NamedTuple):
     used: list[str]
     """The bindings and shapes that the model has a use for."""
 
+    def is_sound(self) -> bool:
+        """Whether everything has the form that rows are made of: a part may come from a damaged file."""
+        if not isinstance(self.grids, list) or not isinstance(self.blocks, list) or not isinstance(self.used, list):
+            return False
+        for block in self.blocks:
+            if not isinstance(block, dict) or "grid" not in block:
+                return False
+            number = block["grid"]
+            if number is None:
+                if not isinstance(block.get("error"), str):
+                    return False
+                continue
+            if not isinstance(number, int) or not 0 <= number < len(self.grids):
+                return False
+            size = len(self.grids[number][0])
+            if any(not isinstance(block.get(name), list) or len(block[name]) != size for name in PER_MODE):
+                return False
+        return all(isinstance(name, str) for name in self.used)
+
     @property
     def errors(self) -> list[str]:
         """What went wrong."""

@@ -5,18 +5,21 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import os
 import re
+import stat
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
 from roofline.errors import RooflineError
-from roofline.files import write_whole
+from roofline.files import read_text, write_whole
 from roofline.sweeping.part import SCHEMA, Part
 from roofline.sweeping.plan import Plan
 
 _PART = re.compile(r"[0-9a-f]{64}\.json")
 _MANIFEST = "manifest.json"
+_SCHEMA = "roofline.sweep-parts/1"
 
 
 class Store:
@@ -33,8 +36,9 @@ class Store:
         """Return a part, or None where there is none that can be read."""
         try:
             data = json.loads((self.folder / f"{key}.json").read_text(encoding="utf-8"))
-            return Part(*(data[name] for name in Part._fields)) if data["schema"] == SCHEMA else None
-        except (OSError, ValueError, KeyError, TypeError):
+            part = Part(*(data[name] for name in Part._fields))
+            return part if data["schema"] == SCHEMA and part.is_sound() else None
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return None
 
     def save(self, key: str, part: Part) -> None:
@@ -70,7 +74,9 @@ class Unfinished:
         self.folder = output.parent / f"{output.name}.parts"
         self._plan = plan.key
         fresh = not self.folder.exists()
-        if not fresh and not (self.folder / _MANIFEST).is_file() and any(self.folder.iterdir()):
+        if self.folder.is_symlink():
+            raise RooflineError("this is a link, not a folder", where=str(self.folder), hint="remove it")
+        if not fresh and not self._is_of_a_sweep() and any(self.folder.iterdir()):
             hint = "move it away, or choose another -o"
             raise RooflineError("this folder was not made by a sweep", where=str(self.folder), hint=hint)
         self._store = Store(self.folder)
@@ -81,8 +87,24 @@ class Unfinished:
         write_whole(_manifest(plan), self.folder / _MANIFEST)
         self.has_parts = self._any_parts()
 
-    def _locked(self) -> IO[str]:
-        lock = (self.folder / "lock").open("w")
+    def _is_of_a_sweep(self) -> bool:
+        path = self.folder / _MANIFEST
+        try:
+            return not path.is_symlink() and json.loads(read_text(path, expected="a manifest"))["schema"] == _SCHEMA
+        except (RooflineError, ValueError, KeyError, TypeError):
+            return False
+
+    def _locked(self) -> IO[bytes]:
+        # a link or a pipe in its place would be written to, or waited for
+        flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+        path = self.folder / "lock"
+        try:
+            lock = os.fdopen(os.open(path, flags, 0o666), "rb+", buffering=0)
+        except OSError as error:
+            raise RooflineError(f"cannot be opened: {error.strerror}", where=str(path), hint="remove it") from None
+        if not stat.S_ISREG(os.fstat(lock.fileno()).st_mode):
+            lock.close()
+            raise RooflineError("this is no regular file", where=str(path), hint="remove it")
         try:
             import fcntl
         except ImportError:  # Windows: nobody is kept out
@@ -156,7 +178,7 @@ def _key(*values: Any) -> str:
 
 def _manifest(plan: Plan) -> str:
     said = {
-        "schema": "roofline.sweep-parts/1",
+        "schema": _SCHEMA,
         "note": "parts of a sweep that is not finished; the same command goes on from here",
         "version": plan.version,
         "plan": plan.key,

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import roofline
-from roofline.errors import RooflineError, UsageError
+from roofline.errors import RooflineError, UsageError, one_line
 from roofline.sweeping import sinks
 from roofline.sweeping.part import COLUMNS
 from roofline.sweeping.sweep import sweep
@@ -82,7 +82,7 @@ def test_names_that_are_awkward(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     with (tmp_path / "o.csv").open(newline="") as file:
         found = list(dict.fromkeys(line["model"] for line in csv.DictReader(file)))
-    assert found == ["'=cmd.onnx", *names[1:], f"{tmp_path}/latin-\\xe9.onnx"]
+    assert found == ["'=cmd.onnx", *map(one_line, names[1:]), f"{tmp_path}/latin-\\xe9.onnx"]
     sweep([*paths, bad], "orin-agx", output=tmp_path / "o.parquet", ordered=True)
     found = list(dict.fromkeys(pq.read_table(tmp_path / "o.parquet").column("model").to_pylist()))
     assert found == [*paths, f"{tmp_path}/latin-\\xe9.onnx"]
