@@ -53,6 +53,7 @@ def command(
     from roofline.plots.plot import plot
 
     log(verbose)
+    _refuse_idle(options["kind"])
     check_suffix(output)
     find_theme(options["theme"])
     find_size(options["size"])
@@ -60,3 +61,16 @@ def command(
         figure = plot(model, bindings=merged(bind), shapes=merged(shapes), vs=changes_of(vs), **options)
         figure.save(output)
     return 0
+
+
+_OF_KINDS = {"grid": ("pareto",), "value": ("heatmap",), "slack": ("pareto", "heatmap")}
+"""Options that only some kinds of picture have a use for."""
+
+
+def _refuse_idle(kind: str) -> None:
+    """Raise for an option that would change nothing."""
+    context = click.get_current_context()
+    for name, kinds in _OF_KINDS.items():
+        given = context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
+        if given and kind not in kinds:
+            raise click.UsageError(f"--{name} is for --kind {' and '.join(kinds)}, and changes nothing in {kind}")

@@ -43,6 +43,8 @@ def test_pictures(options: tuple[str, ...], tmp_path: Path) -> None:
         ((*ORIN, "--kind", "compare"), 2, "both sides are the same; expected a second model"),
         ((*ORIN, "--vs", "mode=MAXN"), 2, "a second side is for one kind only; expected --kind compare"),
         ((*ORIN, "--kind", "measured"), 2, "measured runs and the picture of them go together"),
+        ((*ORIN, "--slack", "5%"), 2, "--slack is for --kind pareto and heatmap, and changes nothing in roofline"),
+        ((*ORIN, "--kind", "heatmap", "--grid", "named"), 2, "--grid is for --kind pareto"),
         ((*ORIN, "--batch", "1,2"), 2, "batch sizes are for one kind only; expected --kind batch"),
         ((*ORIN, "--kind", "measured", "--measured", "no.csv"), 1, "no.csv: no such file"),
         (("--device", "nowhere"), 1, "nowhere"),
