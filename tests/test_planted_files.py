@@ -94,3 +94,9 @@ def test_markdown_is_text() -> None:
 
 def test_what_is_quoted_from_a_file_is_cut() -> None:
     assert len(str(RooflineError("1+" * 100_000, where="ops.yaml", expected="x" * 5000))) < 2500
+
+
+def test_one_device_by_two_names(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = [*SWEEP, str(tmp_path / "o.csv"), "--device", "jetson-agx-orin"]
+    assert main(arguments) == 2
+    assert "--device: the same one is there twice, by another name" in capsys.readouterr().err

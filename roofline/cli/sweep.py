@@ -121,7 +121,7 @@ def _sweep(
     else:
         write_blocks(blocks(summary, quiet), "table", None)
     if options["strict"] and summary.error_rows:
-        raise GateError(f"--strict is not met: {summary.error_rows} rows of errors", where=output)
+        raise GateError(f"--strict is not met: rows of errors: {summary.error_rows}", where=output)
     if summary.all_failed:
         raise RooflineError("not one model could be evaluated", where=output, hint="its column error says why")
     return 0

@@ -105,6 +105,8 @@ def make_plan(
     }  # fmt: skip
     described = tuple(_described(device) for device in devices)
     specs = [device_of(entry) for entry in described]
+    if len({(entry["where"], spec.variant) for entry, spec in zip(described, specs, strict=True)}) < len(specs):
+        raise UsageError("the same one is there twice, by another name", where="--device")
     _check_all(specs, precisions, traffics, options)
     files = {"operators": own_operators()}
     if ops is not None:

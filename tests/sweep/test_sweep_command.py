@@ -107,7 +107,7 @@ def test_strict_is_exit_code_3_and_the_rows_are_there(
     arguments = ["sweep", *models, "--device", "orin-agx", "-o", str(output), "--jobs", "1"]
     assert main([*arguments, "--strict"]) == 3
     said = capsys.readouterr()
-    assert said.err == f"roofline: {output}: --strict is not met: 13 rows of errors\n"  # each assumes its batch size
+    assert said.err == f"roofline: {output}: --strict is not met: rows of errors: 13\n"  # each assumes its batch size
     assert len(output.read_text().splitlines()) == 14
     good = [name for name in models if "bad" not in name]
     assert main(["sweep", *good, *arguments[1 + len(models) :], "--strict", "--batch", "1"]) == 0
