@@ -148,7 +148,12 @@ def _factor(unit: str, si_unit: str, text: object, wanted: str, where: str) -> f
 
 
 _PREFIXES = ((1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""))
-_SMALL = ((1.0, ""), (1e-3, "m"), (1e-6, "u"), (1e-9, "n"), (1e-12, "p"))
+_SMALL = ((1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n"), (1e-12, "p"))
+
+
+def counted(number: int, noun: str) -> str:
+    """Return ``1 layer``, ``2 layers``."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def text(value: float | None, unit: str, digits: int = 3) -> str:

@@ -64,7 +64,7 @@ def _facts(data: dict[str, Any]) -> Iterator[str]:
     memory = f"DRAM {text(ceilings['dram_byte_per_s'], 'B/s')}"
     if path is not None:
         which = "binds" if path < ceilings["dram_byte_per_s"] else "does not bind"
-        memory += f", path from the {data['processor']} {text(path, 'B/s')} ({which})"
+        memory += f", memory path {text(path, 'B/s')} ({which})"
     settings = next((m["settings"] for m in data["modes"] if m["mode"] == data["mode"]), "")
     yield f"mode     {data['mode']}" + (f": {settings}" if settings else "")
     yield f"ceilings {'; '.join(filter(None, (peaks, memory)))}"

@@ -21,7 +21,7 @@ from roofline.figures.words import (
     short_name,
 )
 from roofline.model.roofline import attainable, energy_balance, energy_ridge, energy_roof
-from roofline.units import text
+from roofline.units import counted, text
 
 
 class Arch(NamedTuple):
@@ -173,4 +173,4 @@ def _without(layers: Sequence[LayerEnergy], shown: Sequence[LayerEnergy], total:
     if not left:
         return ()
     share = 1 - sum(item.energy_j for item in shown) / total
-    return (f"Not shown: {left} layers without FLOP, {share:.1%} of the energy.",)
+    return (f"Not shown: {counted(left, 'layer')} without FLOP, {share:.1%} of the energy.",)

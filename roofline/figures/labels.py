@@ -19,6 +19,8 @@ LARGEST_MM = 11.0
 SMALLEST_MM = 0.7
 _BESIDE = 14.0
 """How much worse a place with a line to it is, for a label that belongs along one."""
+_ROW = 3.0
+"""How much worse a place is that has room for a row of text between it and its line."""
 ROW_MM = 3.6
 """Height of one bar at the column's size."""
 
@@ -58,7 +60,12 @@ def _obstacles(panel: Panel, wide: float, high: float, size: Size) -> Obstacles:
     for mark in panel.marks:
         if isinstance(mark, Points):
             heavy = 0.4 if mark.role in ("candidate", "power-limited") else 2.5
-            add(_mm(panel, mark.x, mark.y, wide, high), [d / 2 for d in diameters_mm(mark, size)], heavy)
+            middles = _mm(panel, mark.x, mark.y, wide, high)
+            # many layers alike are one point to the eye
+            spots: dict[tuple[float, float], float] = {}
+            for spot, diameter in zip(map(tuple, middles.round(1).tolist()), diameters_mm(mark, size)):
+                spots[spot] = max(spots.get(spot, 0.0), diameter / 2)
+            add(np.array([*spots]).reshape(-1, 2), [*spots.values()], heavy)
         elif isinstance(mark, (Line, Arrow, Rule)):
             add(dots_along(_path(panel, mark, wide, high), (wide, high)), 0.1, 0.6)
         elif isinstance(mark, Bars):
@@ -102,7 +109,8 @@ def _is_apart(panel: Panel, label: Label, box: Box, wide: float, high: float, si
         return bool(apart > _free(panel, label, size) + size.factor)
     if label.where == "along":
         away = dots_along(_mm(panel, *label.path, wide, high), (wide, high)) - np.array([box.x, box.y])
-        return bool(np.hypot(*away.T).min(initial=math.inf) > box.height + size.factor)
+        rows = 2 if label.clear else 1
+        return bool(np.hypot(*away.T).min(initial=math.inf) > rows * box.height + size.factor)
     return False
 
 
@@ -111,11 +119,16 @@ def _wish(panel: Panel, label: Label, wide: float, high: float, size: Size) -> W
     at = _mm(panel, (label.x,), (label.y,), wide, high)[0]
     if label.where == "along":
         path = _mm(panel, *label.path, wide, high)
+        gap = 0.35 * size.factor
+        if label.clear:
+            side = 1 if label.clear == "above" else -1
+            off = along(path, *box, gap + box[1], (wide, high), sides=(side,))
+            return Wish((*along(path, *box, gap, (wide, high)), *(s._replace(cost=s.cost + _ROW) for s in off)))
         further = [
             spot._replace(cost=spot.cost + _BESIDE)
             for spot in around(float(at[0]), float(at[1]), box[0], box[1], 1.5 * size.factor)
         ]
-        return Wish((*along(path, *box, 0.35 * size.factor, (wide, high)), *further), at=(float(at[0]), float(at[1])))
+        return Wish((*along(path, *box, gap, (wide, high)), *further), at=(float(at[0]), float(at[1])))
     if label.where == "centre":
         return Wish((Place(Box(at[0], at[1], *box)),), must=True)
     if label.where == "end":

@@ -127,7 +127,7 @@ def _kind(figure: Figure, key: Key) -> Literal["marker", "line", "patch"]:
         for mark in panel.marks:
             if not isinstance(mark, Label) and mark.role == key.role:
                 return "marker" if isinstance(mark, Points) else "patch" if isinstance(mark, (Area, Bars)) else "line"
-    return "line"
+    return "marker"
 
 
 def _key_rows(figure: Figure, size: Size, room: float) -> list[list[tuple[Key, float]]]:

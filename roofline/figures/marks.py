@@ -94,12 +94,12 @@ class Rule(NamedTuple):
 
 
 class Cells(NamedTuple):
-    """Coloured cells around (x, y); the colour runs from the lowest to the highest of `limits`."""
+    """Coloured cells around (x, y); the colour runs with the logarithm from the lowest to the highest of `limits`."""
 
     x: Floats
     y: Floats
     values: tuple[Floats, ...]
-    """One row per y. NaN is not drawn."""
+    """One row per y, positive. NaN is not drawn."""
     limits: tuple[float, float]
     role: str
     group: str = ""
@@ -130,6 +130,8 @@ class Label(NamedTuple):
     """Around the point, along `path`, at the end of a bar, or on the point."""
     path: tuple[Floats, Floats] = ((), ())
     """The line that an ``along`` label belongs to: its x and its y."""
+    clear: Literal["", "above", "below"] = ""
+    """The side of `path` with no other line like it, where the label may be a row further off."""
     all_or_none: bool = False
     """Leave every label of this role out if one of them has no room."""
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from roofline.figures.figure import Figure
 from roofline.figures.marks import Axis, Cells, Floats, Key, Label, Line, Mark, Panel, Points, Rule
 from roofline.figures.words import heading, log_limits, settings, timed
-from roofline.units import significant, text
+from roofline.units import counted, significant, text
 
 
 class Spot(NamedTuple):
@@ -19,6 +19,8 @@ class Spot(NamedTuple):
     name: str
     time_s: float
     energy_j: float
+    is_limited: bool = False
+    """Whether it needs more power than the module can take."""
 
 
 class ClockMap(NamedTuple):
@@ -35,6 +37,12 @@ class ClockMap(NamedTuple):
     """NaN where unknown."""
     limited: tuple[tuple[bool, ...], ...]
     """Where the module cannot take the power."""
+
+    @property
+    def fastest_s(self) -> float:
+        """The shortest time of those that the module can take; NaN where it can take none."""
+        kept = [t for times, over in zip(self.time_s, self.limited) for t, limited in zip(times, over) if not limited]
+        return min(kept, default=math.nan)
 
 
 def front_of(spots: Sequence[Spot]) -> list[Spot]:
@@ -66,6 +74,7 @@ def pareto(
     inside = [*front, *named, *marked.values()]
     x = log_limits((spot.time_s for spot in inside), 1.12, 1.25, 1.6)
     y = log_limits((spot.energy_j for spot in inside if math.isfinite(spot.energy_j)), 1.12, 1.12, 1.6)
+    words = f"fastest{' sustained' if limited else ''} + {100 * slack:g} %" if slack is not None else ""
     far = sum(math.isfinite(spot.energy_j) for spot in (*candidates, *limited))
     candidates = [spot for spot in candidates if _is_within(spot, x, y)]
     limited = [spot for spot in limited if _is_within(spot, x, y)]
@@ -79,20 +88,20 @@ def pareto(
             marks.append(Line(tuple(a for a, _ in steps), tuple(b for _, b in steps), "front", "", "front"))
         marks.append(_points(spots, role))
     labels: list[Label] = []
-    if slack_s is not None and slack is not None:
-        words = f"slack {100 * slack:g} %"
+    if slack_s is not None:
         marks.append(Rule("x", slack_s, "slack", "", words))
         labels.append(Label(slack_s, y[1], words, "slack", where="along", path=((slack_s, slack_s), y)))
     names = {spot.name for role, spot in marked.items()}
     marks.append(_points([spot for spot in named if spot.name not in names], "named"))
     marks += [_points([marked[role]], role) for role in ("default", "maximum", "chosen") if role in marked]
+    marks.append(_points([spot for spot in (*named, *marked.values()) if spot.is_limited], "over-limit"))
     shown = {spot.name: (spot, role) for role, spot in marked.items()}
     shown |= {spot.name: (spot, "named") for spot in named if spot.name not in shown}
     labels += [Label(spot.time_s, spot.energy_j, name, role) for name, (spot, role) in shown.items()
                if math.isfinite(spot.energy_j)]  # fmt: skip
     keys = [Key(words, role) for role, words in (
         ("chosen", "chosen"), ("maximum", "maximum"), ("default", "default"), ("named", "named mode"),
-        ("candidate", f"{grid} grid"), ("power-limited", "more than the module can take"))
+        ("candidate", f"{grid} grid"), ("power-limited", "more power than the module can take"))
         if role in marked or (role == "named" and named) or (role == "candidate" and candidates)
         or (role == "power-limited" and limited)]  # fmt: skip
     per = " per run" if (data["batch"] or 1) > 1 else ""
@@ -102,7 +111,7 @@ def pareto(
         panels=(Panel(Axis(f"{timed('time', data)}{per}", "s", "log", x), Axis(f"Energy{per}", "J", "log", y),
                       (*(mark for mark in marks if not isinstance(mark, Points) or mark.x), *labels)),),
         key=(*keys, Key("line: none is better in both")),
-        notes=(*((f"Not shown: {far} modes of the grid further out.",) if far else ()),
+        notes=(*((f"Not shown: {counted(far, 'mode')} of the grid further out.",) if far else ()),
                *(f["message"] for f in data["findings"] if f["code"] == "energy-traffic")),
     )  # fmt: skip
 
@@ -122,8 +131,8 @@ def _points(spots: Sequence[Spot], role: str) -> Points:
 def heatmap(data: dict[str, Any], found: ClockMap, value: str, slack: float) -> Figure:
     """Draw time or energy over the processor's and the memory's clock, and the line of equal latency.
 
-    Left of and below the line a mode is more than `slack` slower than the fastest one of the map; the star is the mode
-    of least energy that is not (of those the module can keep up).
+    Left of and below the line a mode is more than `slack` slower than the fastest one of the map that the module can
+    take; the star is the mode of least energy that is not. A cross marks what the module cannot take.
 
     Args:
         data: an analysis with a device.
@@ -136,7 +145,7 @@ def heatmap(data: dict[str, Any], found: ClockMap, value: str, slack: float) -> 
     low, high = min(flat), max(flat)
     scale = _scale(high, unit)
     xs, ys = tuple(map(float, range(len(found.clock_hz)))), tuple(map(float, range(len(found.memory_hz))))
-    limit = (1 + slack) * min(min(row) for row in found.time_s)
+    limit = (1 + slack) * found.fastest_s
     inside = [[t <= limit * (1 + 1e-12) for t in row] for row in found.time_s]
     names = tuple(
         tuple(f"{f / 1e6:g} MHz, memory {m / 1e6:g} MHz: {text(t, 's')}, {text(e, 'J')}"
@@ -152,21 +161,28 @@ def heatmap(data: dict[str, Any], found: ClockMap, value: str, slack: float) -> 
         marks.append(
             Points((xs[best[1]],), (ys[best[0]] + 0.3,), "chosen", names=(f"least energy: {names[best[0]][best[1]]}",))
         )
+    crosses: dict[str, list[tuple[float, float]]] = {"cell-limited": [], "cell-limited-pale": []}
     for j, row in enumerate(rows):
         for i, v in enumerate(row):
             if math.isfinite(v):
-                tone = "dark" if (v - low) < 0.55 * (high - low) else "light"
-                marks.append(Label(xs[i], ys[j], significant(v / scale[0], 3) + ("!" if found.limited[j][i] else ""),
-                                   "grid-cell", tone, where="centre", all_or_none=True))  # fmt: skip
+                is_dark = math.log(v / low) < 0.55 * math.log(high / low)
+                marks.append(Label(xs[i], ys[j], significant(v / scale[0], 3), "grid-cell",
+                                   "dark" if is_dark else "light", where="centre", all_or_none=True))  # fmt: skip
+                if found.limited[j][i]:
+                    crosses["cell-limited" if is_dark else "cell-limited-pale"].append((xs[i], ys[j] - 0.3))
+    marks += [Points(tuple(x for x, _ in at), tuple(y for _, y in at), role) for role, at in crosses.items() if at]
     clocks = tuple(f"{f / 1e6:.0f}" for f in found.clock_hz)
     memory = tuple(f"{f / 1e6:.0f}" for f in found.memory_hz)
-    steps = tuple(low + (high - low) * i / 63 for i in range(64)) if high > low else (low, low * 1.01)
+    high = max(high, 1.01 * low)
+    steps = tuple(low * (high / low) ** (i / 63) for i in range(64))
     ramp = Cells((0.0,), steps, tuple((v,) for v in steps), (low, high), "grid-cell")
-    up = Axis(timed("time", data) if value == "time" else title, unit, "linear", (steps[0], steps[-1]), side="far")
+    up = Axis(timed("time", data) if value == "time" else title, unit, "log", (low, high), side="far")
     colours = Panel(Axis("", "", "category", (-0.5, 0.5)), up, (ramp,), is_scale=True)
-    keys = [Key(f"within {100 * slack:g} % of the fastest", "iso-latency")] if edge_x else []
+    over = any(map(any, found.limited))
+    fastest = "the fastest that the module can take" if over else "the fastest"
+    keys = [Key(f"within {100 * slack:g} % of {fastest}", "iso-latency")] if edge_x else []
     keys += [Key("of those the least energy", "chosen")] if best is not None else []
-    keys += [Key("!: more than the module can take")] if any(map(any, found.limited)) else []
+    keys += [Key("more power than the module can take", "power-limited")] if over else []
     return Figure(
         title=heading(f"{title} over the clocks", data),
         subtitle=f"other knobs as in {found.mode} · {settings(data, with_mode=False)}",
@@ -183,7 +199,7 @@ def _clocks(title: str, values: tuple[str, ...]) -> Axis:
 def _scale(high: float, unit: str) -> tuple[float, str]:
     shown = text(high, unit).split(" ")[-1]
     prefix = shown[: len(shown) - len(unit)]
-    return {"": 1.0, "m": 1e-3, "u": 1e-6, "n": 1e-9, "k": 1e3}[prefix], shown
+    return {"": 1.0, "m": 1e-3, "µ": 1e-6, "n": 1e-9, "k": 1e3}[prefix], shown
 
 
 def _best(found: ClockMap, inside: Sequence[Sequence[bool]]) -> tuple[int, int] | None:

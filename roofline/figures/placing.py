@@ -168,8 +168,10 @@ def around(x: float, y: float, width: float, height: float, free_mm: float) -> t
     return tuple(found)
 
 
-def along(path: Array, width: float, height: float, gap_mm: float, panel: tuple[float, float]) -> tuple[Place, ...]:
-    """Return places on either side of a line (points in mm), parallel to it; above before below.
+def along(
+    path: Array, width: float, height: float, gap_mm: float, panel: tuple[float, float], sides: Sequence[int] = (1, -1)
+) -> tuple[Place, ...]:
+    """Return places on either side of a line (points in mm), parallel to it; above (1) before below (-1).
 
     Straight lines are labelled at their far end if level, in the middle if they rise; bends cost.
     """
@@ -192,7 +194,8 @@ def along(path: Array, width: float, height: float, gap_mm: float, panel: tuple[
         wanted = 0.98 if abs(angle) < 0.3 else 0.5
         part = (centre - half) / (length - 2 * half) if length > width else wanted
         middle = (inside[0] + inside[-1]) / 2
-        for side, cost in ((1, 0.0), (-1, 0.8)):
+        for side in sides:
+            cost = 0.0 if side == 1 else 0.8
             clear = float(away.max()) if side == 1 else -float(away.min())
             at = middle + side * normal * (clear + height / 2 + gap_mm)
             if abs(angle) < 0.01 and length < width:  # text may be longer than the line it is about

@@ -24,7 +24,7 @@ from roofline.figures.words import (
     timed,
 )
 from roofline.model.roofline import attainable
-from roofline.units import text
+from roofline.units import counted, text
 
 
 class Ceiling(NamedTuple):
@@ -47,6 +47,8 @@ class Roof(NamedTuple):
 
 
 INTENSITY = "Intensity"
+_LEVEL = 0.27
+"""The least share of the picture's width over which the highest ceiling is level."""
 
 
 def time_roofline(data: dict[str, Any], pipes: Sequence[Ceiling], paths: Sequence[Ceiling]) -> Figure:
@@ -68,17 +70,22 @@ def time_roofline(data: dict[str, Any], pipes: Sequence[Ceiling], paths: Sequenc
     used = [pipe for pipe in pipes if pipe.is_used] or list(pipes)
     intensities = [layer["intensity_flop_per_byte"] for layer in layers if layer["intensity_flop_per_byte"]]
     x = log_limits([*intensities, *(pipe.rate / slowest for pipe in used)], 2.0, 5.0)
-    x = x[0], max(x[1], 5.0 * max(peaks) / slowest)
+    # the highest ceiling, level from its ridge to the right edge, is long enough to be labelled along it
+    x = x[0], max(x[1], x[0] * (max(peaks) / slowest / x[0]) ** (1 / (1 - _LEVEL)))
     rates = [_rate(layer) for layer in layers]
     y = log_limits([*rates, *(pipe.rate for pipe in used)], 2.0, 1.0)
     y = y[0], max(2.2 * max(peaks), y[1])
     marks: list[Mark] = []
     ceiling_labels: list[Label] = []
+    fastest = max(path.rate for path in paths)
     for path in sorted(paths, key=lambda path: path.is_used):
         role = "ceiling" if path.is_used else "ceiling-unused"
         line = Line((x[0], max(peaks) / path.rate), (x[0] * path.rate, max(peaks)), role, "", path.name)
         marks.append(line)
-        ceiling_labels.append(_on(line, f"{path.name} {text(path.rate, 'B/s')}"))
+        label = _on(line, f"{path.name} {text(path.rate, 'B/s')}")
+        if path.rate in (fastest, slowest):
+            label = label._replace(clear="above" if path.rate == fastest else "below")
+        ceiling_labels.append(label)
     for pipe in sorted(pipes, key=lambda pipe: (pipe.is_used, pipe.rate)):
         role = "ceiling" if pipe.is_used else "ceiling-unused"
         line = Line((pipe.rate / slowest, x[1]), (pipe.rate, pipe.rate), role, "", pipe.name)
@@ -90,7 +97,8 @@ def time_roofline(data: dict[str, Any], pipes: Sequence[Ceiling], paths: Sequenc
     ridges = tuple(pipe.rate / slowest for pipe in used)
     marks.append(Points(ridges, tuple(pipe.rate for pipe in used), "ridge",
                         names=tuple(f"ridge of {p.name}: {in_ratio(r)}" for p, r in zip(used, ridges))))  # fmt: skip
-    ceiling_labels.sort(key=lambda label: label.role != "ceiling")
+    # those along the level lines choose first, the slopes have room elsewhere
+    ceiling_labels.sort(key=lambda label: (label.path[1][0] != label.path[1][-1], label.role != "ceiling"))
     marks += [*ceiling_labels,
               *(Label(r, p.rate, f"ridge {in_ratio(r)}", "ridge") for p, r in zip(used, ridges)),
               *labels_for([_spot(layer) for layer in layers])]  # fmt: skip
@@ -130,7 +138,8 @@ def _notes(still: Sequence[dict[str, Any]], data: dict[str, Any]) -> tuple[str, 
     notes = []
     if still:
         share = per_cent(sum(layer["share"] or 0 for layer in still))
-        notes.append(f"Not shown: {len(still)} layers that move bytes and compute nothing, {share} of the time.")
+        which = counted(len(still), "layer")
+        notes.append(f"Not shown: {which} moving bytes and computing nothing, {share} of the time.")
     stand_in = [f["message"] for f in data["findings"] if f["code"] == "rate-unknown"]
     notes += [message[0].upper() + message[1:] + "." for message in stand_in]
     lost = data["coverage"]["nodes_unsupported"]

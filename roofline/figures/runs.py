@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from roofline.figures.figure import Figure
 from roofline.figures.marks import Area, Axis, Floats, Key, Label, Line, Mark, Panel, Points, Rule
-from roofline.figures.words import heading, log_limits, op_class, settings, short_name, time_of, timed
+from roofline.figures.words import heading, log_limits, settings, short_name, time_of, timed
 from roofline.units import significant, text
 
 
@@ -45,7 +45,7 @@ def batch_sweep(data: dict[str, Any], points: Sequence[BatchPoint]) -> Figure:
             "latency",
             tuple(point.time_s for point in points),
         ),
-        ("Throughput", "1/s", "throughput", tuple(point.batch / point.time_s for point in points)),
+        ("Samples/s", "samples/s", "throughput", tuple(point.batch / point.time_s for point in points)),
     ]
     energies = [point.energy_j for point in points]
     known = [energy / point.batch for energy, point in zip(energies, points) if energy is not None]
@@ -60,19 +60,24 @@ def batch_sweep(data: dict[str, Any], points: Sequence[BatchPoint]) -> Figure:
         panels.append(
             Panel(x, y, (Line(batches, values, role, "", title), Points(batches, values, role, names=names), *ends))
         )
-    panels.append(_crossings(data, points, x))
+    crossings = _crossings(data, points, x)
+    panels.append(crossings)
+    past = [mark for mark in crossings.marks if isinstance(mark, Points)]
     return Figure(
         title=heading("Batch sizes", data),
         subtitle=settings({**data, "batch": None}),
         panels=tuple(panels),
-        notes=()
-        if len(known) == len(points)
-        else ("The energy is unknown: no coefficients for this device and precision.",),
-    )
+        key=(Key("the batch size by which a layer crosses its ridge", "crossed", past[0].group),) if past else (),
+        notes=(
+            *(() if len(known) == len(points)
+              else ("The energy is unknown: no coefficients for this device and precision.",)),
+            "Compute/memory: a layer's time at its compute ceiling over its time at the memory's; 1 is its ridge.",
+        ),
+    )  # fmt: skip
 
 
 def _in_words(value: float, unit: str) -> str:
-    return f"{significant(value, 3)} /s" if unit == "1/s" else text(value, unit)
+    return f"{significant(value, 3)} /s" if unit == "samples/s" else text(value, unit)
 
 
 def _crossings(data: dict[str, Any], points: Sequence[BatchPoint], x: Axis) -> Panel:
@@ -89,15 +94,15 @@ def _crossings(data: dict[str, Any], points: Sequence[BatchPoint], x: Axis) -> P
     marks: list[Mark] = [Rule("y", 1.0, "balance", "", "ridge")]
     labels = [Label(batches[0], 1.0, "ridge", "balance", where="along", path=(x.limits, (1.0, 1.0)))]
     everything = [1.0]
-    for group in ranked:
+    for number, group in enumerate(ranked):
         first = group[0]
         values = tuple(point.balance[first] for point in points)
         more = f" ×{len(group)}" if len(group) > 1 else ""
-        marks.append(Line(batches, values, "crossing", op_class(layers[first]), layers[first]["name"]))
+        marks.append(Line(batches, values, "crossing", str(number), layers[first]["name"]))
         past = next((k for k in range(1, len(values)) if (values[k] > 1) != (values[k - 1] > 1)), None)
         if past is not None:
             words = f"{layers[first]['name']}: crosses its ridge by batch {batches[past]:g}"
-            marks.append(Points((batches[past],), (values[past],), "crossing", op_class(layers[first]), names=(words,)))
+            marks.append(Points((batches[past],), (values[past],), "crossed", str(number), names=(words,)))
         labels.append(Label(batches[-1], values[-1], short_name(layers[first]) + more, "crossing", where="along",
                             path=(batches, values)))  # fmt: skip
         everything += values

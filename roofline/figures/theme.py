@@ -12,6 +12,8 @@ OKABE_ITO: Mapping[str, str] = MappingProxyType({
     "blue": "#0072B2", "vermillion": "#D55E00", "green": "#009E73", "purple": "#CC79A7", "orange": "#E69F00",
     "sky": "#56B4E9", "yellow": "#F0E442",
 })  # fmt: skip
+ON_CELLS: Mapping[str, str] = MappingProxyType({"white": "#ffffff", "black": "#1a1a1a"})
+"""What is written on dark and on light cells of a heat map, on either background."""
 Marker = Literal["circle", "square", "diamond", "triangle", "star", "cross"]
 OP_CLASSES: Mapping[str, tuple[str, Marker]] = MappingProxyType({
     "convolution": ("blue", "circle"),
@@ -77,10 +79,14 @@ LOOKS: Mapping[str, Look] = MappingProxyType({
     "total": Look("muted", fill=0.45),
     "connector": Look("muted", 0.5, "dot"),
     "grid-cell": Look("ink"),
+    "over-limit": Look("ink", marker="cross", diameter_mm=3.2, edge=False),
+    "cell-limited": Look("white", marker="cross", diameter_mm=1.1, edge=False),
+    "cell-limited-pale": Look("black", marker="cross", diameter_mm=1.1, edge=False),
     "latency": Look("blue", 1.2, diameter_mm=1.5),
     "throughput": Look("green", 1.2, diameter_mm=1.5),
     "energy": Look("vermillion", 1.2, diameter_mm=1.5),
-    "crossing": Look("class", 0.9, diameter_mm=1.5),
+    "crossing": Look("series", 0.9, diameter_mm=1.5),
+    "crossed": Look("series", diameter_mm=1.5),
     "diagonal": Look("ink", 0.8),
     "band": Look("sky", 0.0, fill=0.3),
     "measured": Look("series", diameter_mm=1.5, fill=0.8),
@@ -111,7 +117,7 @@ class Theme(NamedTuple):
         if name in ("ink", "muted", "grid", "background"):
             found: str = getattr(self, name)
             return found
-        return OKABE_ITO[name]
+        return ON_CELLS.get(name) or OKABE_ITO[name]
 
     def look(self, role: str, group: str = "") -> Look:
         """Return how a role is drawn, its colour as ``#rrggbb``.

@@ -10,11 +10,11 @@ from typing import NamedTuple
 from roofline.figures.letters import height_mm, shortened, width_mm
 from roofline.figures.marks import Axis
 
-RATIOS = ("FLOP/B", "1/s")
+RATIOS = ("FLOP/B", "samples/s")
 """Units that are written without a prefix."""
 MOST = 8
 """Ticks of one axis."""
-_PREFIXES = {-12: "p", -9: "n", -6: "u", -3: "m", 0: "", 3: "k", 6: "M", 9: "G", 12: "T", 15: "P"}
+_PREFIXES = {-12: "p", -9: "n", -6: "µ", -3: "m", 0: "", 3: "k", 6: "M", 9: "G", 12: "T", 15: "P"}
 
 
 class Ticks(NamedTuple):
@@ -68,6 +68,8 @@ def position(axis: Axis, value: float) -> float:
 
 def _title(axis: Axis, exponent: int) -> str:
     if not axis.unit:
+        return axis.title
+    if axis.unit == axis.title.lower():
         return axis.title
     return f"{axis.title} ({_PREFIXES[exponent]}{axis.unit})"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from roofline.figures.labels import PlacedLabel, diameters_mm
 from roofline.figures.layout import Layout, PlacedPanel, Swatch, Words, x_title_mm, y_title_mm
 from roofline.figures.letters import MM_PER_PT
 from roofline.figures.marks import Area, Arrow, Axis, Bars, Cells, Label, Line, Mark, Points, Rule, mark_id
-from roofline.figures.theme import FONT, HEAT, Look, Size, Theme
+from roofline.figures.theme import FONT, HEAT, ON_CELLS, Look, Size, Theme
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -198,14 +199,16 @@ def _mark(axes: Axes, mark: Mark, placed: PlacedPanel, size: Size, theme: Theme,
 
 
 def _cells(axes: Axes, mark: Cells, shared: dict[str, Any], theme: Theme) -> None:
-    from matplotlib.colors import LinearSegmentedColormap, Normalize
+    from matplotlib.colors import LinearSegmentedColormap, LogNorm
 
     def edges(at: tuple[float, ...]) -> list[float]:
-        half = (at[1] - at[0]) / 2 if len(at) > 1 else 0.5
-        return [at[0] - half, *(value + half for value in at)]
+        if len(at) == 1:
+            return [at[0] - 0.5, at[0] + 0.5]
+        inner = [(a + b) / 2 for a, b in pairwise(at)]
+        return [at[0] - (inner[0] - at[0]), *inner, at[-1] + (at[-1] - inner[-1])]
 
     axes.pcolormesh(
-        edges(mark.x), edges(mark.y), np.ma.masked_invalid(np.array(mark.values)), norm=Normalize(*mark.limits),
+        edges(mark.x), edges(mark.y), np.ma.masked_invalid(np.array(mark.values)), norm=LogNorm(*mark.limits),
         cmap=LinearSegmentedColormap.from_list("heat", list(HEAT)), edgecolors=theme.background,
         linewidth=0.0 if len(mark.y) > 30 else 0.4, rasterized=len(mark.y) > 30, **shared,
     )  # fmt: skip
@@ -214,7 +217,7 @@ def _cells(axes: Axes, mark: Cells, shared: dict[str, Any], theme: Theme) -> Non
 def label_colour(label: Label, theme: Theme) -> str:
     """Return the colour of a label: the ink, or on a cell what can be read there."""
     if label.role == "grid-cell":
-        return "#ffffff" if label.group == "dark" else "#1a1a1a"
+        return ON_CELLS["white" if label.group == "dark" else "black"]
     return theme.muted if label.role in ("ceiling-unused", "candidate", "balance", "ceiling-a") else theme.ink
 
 

@@ -21,6 +21,15 @@ _MARKERS = {"circle": "circle", "square": "square", "diamond": "diamond", "trian
             "cross": "x-thin"}  # fmt: skip
 
 
+_FIT = """
+  const fit = () => {{
+    const scale = Math.min(innerWidth / {width}, innerHeight / {height});
+    document.getElementById("page").style.transform = `scale(${{scale}})`;
+  }};
+  addEventListener("resize", fit);
+  fit();
+"""
+"""As large as the window lets it be: labels have places that hold at one ratio of width to height only."""
 _TEXT = "%{text}<extra></extra>"
 _NAME = "%{fullData.name}<extra></extra>"
 
@@ -55,10 +64,12 @@ def html(figure: Figure, title: str, *, full: bool) -> str:
     text = figure.to_html(full_html=False, include_plotlyjs=full, config={"displaylogo": False, "responsive": False})
     if not full:
         return str(text)
-    ground = figure.layout.paper_bgcolor
+    ground, fit = figure.layout.paper_bgcolor, _FIT.format(width=figure.layout.width, height=figure.layout.height)
     return (
-        f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title></head>'
-        f'<body style="margin:0;background:{ground}">{text}</body></html>\n'
+        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
+        f'<meta name="viewport" content="width=device-width"><title>{escape(title)}</title></head>'
+        f'<body style="margin:0;overflow:hidden;background:{ground}"><div id="page" style="transform-origin:0 0">{text}'
+        f"</div><script>{fit}</script></body></html>\n"
     )
 
 
@@ -158,8 +169,8 @@ class _Drawing:
 
     def _mark(self, mark: Mark, placed: PlacedPanel, number: str) -> None:
         look, size = self._theme.look(mark.role, mark.group), self._size
-        shared: dict[str, Any] = {"xaxis": f"x{number}", "yaxis": f"y{number}", "meta": mark_id(mark),
-                                  "name": mark.name if isinstance(mark, (Line, Area, Rule)) else mark.role}  # fmt: skip
+        shared: dict[str, Any] = {"xaxis": f"x{number}", "yaxis": f"y{number}", "meta": mark_id(mark)}
+        shared |= {"name": _plain(mark.name) if isinstance(mark, (Line, Area, Rule)) else mark.role}
         if isinstance(mark, Points):
             edge = {"width": 0.25 * size.factor * PX_PER_PT if look.edge else 0, "color": self._theme.ink}
             if look.marker == "cross":
@@ -189,9 +200,10 @@ class _Drawing:
             })  # fmt: skip
         elif isinstance(mark, Cells):
             self.traces.append({
-                "type": "heatmap", "x": mark.x, "y": mark.y, "z": mark.values, "zmin": mark.limits[0],
-                "zmax": mark.limits[1], "showscale": False, "xgap": 0 if len(mark.y) > 30 else 1,
-                "ygap": 0 if len(mark.y) > 30 else 1,
+                "type": "heatmap", "x": mark.x, "y": mark.y,
+                "z": [[math.log10(v) for v in row] for row in mark.values],
+                "zmin": math.log10(mark.limits[0]), "zmax": math.log10(mark.limits[1]), "showscale": False,
+                **dict.fromkeys(("xgap", "ygap"), 0 if len(mark.y) > 30 else 1),
                 "colorscale": [[i / (len(HEAT) - 1), colour] for i, colour in enumerate(HEAT)], **shared,
                 **({"text": mark.names, "hovertemplate": _TEXT} if mark.names else {"hoverinfo": "skip"}),
             })  # fmt: skip
@@ -241,8 +253,8 @@ def _hover(names: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _plain(text: str) -> str:
-    """Return text as Plotly shows it, which reads a few HTML tags: names come from files."""
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    """Return text as Plotly shows it, which reads a few HTML tags and TeX between dollars: names come from files."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("$", "&#36;")
 
 
 def _at(axis: Axis) -> Any:

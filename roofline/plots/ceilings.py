@@ -59,7 +59,7 @@ def _paths(table: ModeTable, processor: str) -> list[Ceiling]:
     dram, path = float(table.dram_byte_per_s[0]), float(table.path_byte_per_s[0])
     found = [Ceiling("DRAM", dram, dram <= path)]
     if np.isfinite(path):
-        found.append(Ceiling(f"path from the {processor}", path, path < dram))
+        found.append(Ceiling("memory path", path, path < dram))
     return found
 
 

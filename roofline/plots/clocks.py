@@ -65,4 +65,4 @@ def spots(selection: Selection) -> tuple[list[Spot], list[Spot]]:
 
 def spot(choice: Choice) -> Spot:
     """Return a choice as a point."""
-    return Spot(choice.mode.name, choice.time_s, choice.energy_j)
+    return Spot(choice.mode.name, choice.time_s, choice.energy_j, choice.is_power_limited)

@@ -227,8 +227,9 @@ def _pareto(analysis: Analysis, grid: str, slack: float) -> Figure:
     selection = select_among([analysis], grid=grid, slack=slack)
     kept, limited = clocks.spots(selection)
     evaluation = evaluation_of(analysis)
-    named = [mode_figures.Spot(m.name, float(t), float(e))
-             for m, t, e in zip(evaluation.modes[1:], evaluation.time_s[1:], evaluation.energy_j[1:])]  # fmt: skip
+    over = evaluation.task.is_power_limited(evaluation.power_w)
+    named = [mode_figures.Spot(m.name, float(t), float(e), bool(limited)) for m, t, e, limited in
+             zip(evaluation.modes[1:], evaluation.time_s[1:], evaluation.energy_j[1:], over[1:])]  # fmt: skip
     choices = {"default": selection.default, "maximum": selection.maximum, "chosen": selection.choice}
     marked = {role: clocks.spot(choice) for role, choice in choices.items() if choice is not None}
     longest = (1 + slack) * selection.fastest.time_s if selection.fastest else None
@@ -270,9 +271,9 @@ def of_comparison(comparison: Comparison) -> Figure:
         raise UsageError(
             "this picture needs a device on both sides", where="--kind compare", expected="--device as well"
         )
-    classes = {layer["name"]: layer["class"] for layer in comparison.a.layers}
-    rows = [{**row, "class": classes.get(row["name_a"])} for row in csv_rows(comparison)
-            if row["layers_a"] and row["layers_b"]]  # fmt: skip
+    classes = [{layer["name"]: layer["class"] for layer in side.layers} for side in (comparison.a, comparison.b)]
+    rows = [{**row, "class": classes[0].get(row["name_a"]) or classes[1].get(row["name_b"])}
+            for row in csv_rows(comparison)]  # fmt: skip
     data = comparison.to_dict()
     sides = []
     for name, analysis in (("a", comparison.a), ("b", comparison.b)):

@@ -1,7 +1,7 @@
 "use strict";
 /* Joins it all: what is chosen, the results, and the parts of the page that show them. */
 (() => {
-  const { modeName, ratio, share, show, text } = words;
+  const { modeName, ratio, share, text } = words;
   const { $, make } = summary;
   const data = JSON.parse($("data").textContent);
   const ways = model.unpack(data);
@@ -118,7 +118,7 @@
     shown = table.sorted(table.filtered(most, state.find, state.hidden), state.sort, state.isDescending);
     const part = model.sum(shown.map((row) => row.share || 0));
     $("count").textContent = `${shown.length} of ${rows.length} layers, ${share(part)} of the time, ${
-      show(model.sum(shown.map((row) => table.timeOf(row) || 0)), "s")}.`;
+      text(model.sum(shown.map((row) => table.timeOf(row) || 0)), "s")}.`;
     showRows();
     showPicture();
     mark(shown.some((row) => row.i === state.marked) ? state.marked : null);
@@ -222,7 +222,7 @@
     const row = rows[i];
     const lines = [
       row.op + (row.class ? `, ${row.class}` : ""),
-      `${show(table.timeOf(row), "s")} (${row.share === null ? "-" : share(row.share)}), ${show(row.energy_j, "J")}`,
+      `${text(table.timeOf(row), "s")} (${row.share === null ? "-" : share(row.share)}), ${text(row.energy_j, "J")}`,
       `${text(row.flops, "FLOP")}, ${text(row.bytes_read + row.bytes_written, "B")}, ${ratio(row.intensity_flop_per_byte)} FLOP/B`,
       row.limited_by ? `limited by ${row.limited_by}: ${row.ceiling}` : "",
     ];

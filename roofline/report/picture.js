@@ -48,7 +48,7 @@ const picture = (() => {
     });
     const slopes = [slope("DRAM", dram, dram <= path, dram <= path ? "below" : "above")];
     if (Number.isFinite(path)) {
-      slopes.push(slope(`${data.device.processor} memory path`, path, path < dram, path < dram ? "below" : "above"));
+      slopes.push(slope("memory path", path, path < dram, path < dram ? "below" : "above"));
     }
     const flats = way.ceilings.map((ceiling, c) => ({
       points: [[peak[c] / bandwidth, peak[c]], [high, peak[c]]], style: ceiling.is_known ? "binds" : "spare",

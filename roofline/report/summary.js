@@ -1,7 +1,7 @@
 "use strict";
 /* The parts of the page around the layers: totals, power modes, findings. */
 const summary = (() => {
-  const { ratio, share, show, text } = words;
+  const { ratio, share, text } = words;
   const $ = (id) => document.getElementById(id);
 
   function make(name, properties, ...children) {
@@ -37,17 +37,17 @@ const summary = (() => {
     const limit = data.device.power_limit_w;
     const over = found.isPowerLimited ? `over the module's ${text(limit, "W")}` : "";
     const { energy, prediction } = way;
-    const bound = `never below ${show(found.bound_s, "s")}`;
+    const bound = `never below ${text(found.bound_s, "s")}`;
     const isMeasured = prediction !== null && prediction.power !== null;
     const boundary = isMeasured ? prediction.boundary : energy && energy.boundary;
     const error = isMeasured ? band(prediction.power_band) : energy ? `± ${ratio(100 * energy.relative_error)} %` : "no coefficients";
     const tiles = [
       prediction
-        ? ["time", "predicted time per run", show(found.total_s, "s"),
-          `${show(found.low_s, "s")} to ${show(found.high_s, "s")}; roofline ${show(found.roofline_s, "s")}; ${bound}`]
-        : ["time", "roofline time per run", show(found.total_s, "s"), bound],
-      ["energy", "energy per run", show(found.energy_j, "J"), error],
-      ["power", "power", show(found.power_w, "W"), over || (boundary ? `at the ${boundary}` : "")],
+        ? ["time", "predicted time per run", text(found.total_s, "s"),
+          `${text(found.low_s, "s")} to ${text(found.high_s, "s")}; roofline ${text(found.roofline_s, "s")}; ${bound}`]
+        : ["time", "roofline time per run", text(found.total_s, "s"), bound],
+      ["energy", "energy per run", text(found.energy_j, "J"), error],
+      ["power", "power", text(found.power_w, "W"), over || (boundary ? `at the ${boundary}` : "")],
       ["rate", "throughput", batch && found.total_s > 0 ? text(batch / found.total_s, "/s") : "-", batch ? `batch ${batch}` : ""],
       ["limit", "limited by", found.limitedBy || "-", `${share(memoryShare(found))} of the time in memory`],
       ["flops", "work", text(flops, "FLOP"), `${text(way.macs, "MAC")}, ${ratio(moved > 0 ? flops / moved : null)} FLOP/B`],
@@ -80,9 +80,9 @@ const summary = (() => {
     const settings = Object.entries(mode.knobs).map(([name, value]) => `${name}=${words.knob(name, value)}`).join(", ");
     const number = (value) => make("td", { className: "n", textContent: value });
     return make("tr", { className: isChosen ? "chosen" : "" },
-      make("th", { scope: "row" }, button), number(show(result.total_s, "s")), number(show(result.energy_j, "J")),
-      number(show(result.power_w, "W") + sign), make("td", { textContent: result.limitedBy || "-" }),
-      number(show(result.bound_s, "s")), make("td", { className: "settings", textContent: settings }));
+      make("th", { scope: "row" }, button), number(text(result.total_s, "s")), number(text(result.energy_j, "J")),
+      number(text(result.power_w, "W") + sign), make("td", { textContent: result.limitedBy || "-" }),
+      number(text(result.bound_s, "s")), make("td", { className: "settings", textContent: settings }));
   }
 
   /** The findings of the way of counting, and what a change of mode adds to them. */

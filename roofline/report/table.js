@@ -1,7 +1,7 @@
 "use strict";
 /* The layers as rows: what is shown of them, in which order, and as CSV and JSON. */
 const table = (() => {
-  const { ratio, share, show, text } = words;
+  const { ratio, share, text } = words;
 
   /** Every figure of one layer, with the keys of `roofline analyze --format json`. */
   function record(way, found, i) {
@@ -33,9 +33,9 @@ const table = (() => {
   /** [key, title, what to sort by, what to show, whether it is a number]. */
   const COLUMNS = [
     ["name", "layer", (row) => row.name, (row) => row.name, false],
-    ["time", "time", timeOf, (row) => show(timeOf(row), "s"), true],
+    ["time", "time", timeOf, (row) => text(timeOf(row), "s"), true],
     ["share", "share", (row) => row.share, (row) => (row.share === null ? "-" : share(row.share)), true],
-    ["energy", "energy", (row) => row.energy_j, (row) => show(row.energy_j, "J"), true],
+    ["energy", "energy", (row) => row.energy_j, (row) => text(row.energy_j, "J"), true],
     ["limit", "limited by", (row) => row.limited_by, (row) => (isLost(row) ? "unsupported" : row.limited_by || "-"), false],
     ["ceiling", "ceiling", (row) => row.ceiling, (row) => row.ceiling || "-", false],
     ["op", "operator", (row) => row.op, (row) => row.op, false],

@@ -18,7 +18,7 @@ const words = (() => {
   }
 
   const LARGE = [[1e15, "P"], [1e12, "T"], [1e9, "G"], [1e6, "M"], [1e3, "k"], [1, ""]];
-  const SMALL = [[1, ""], [1e-3, "m"], [1e-6, "u"], [1e-9, "n"], [1e-12, "p"]];
+  const SMALL = [[1, ""], [1e-3, "m"], [1e-6, "µ"], [1e-9, "n"], [1e-12, "p"]];
 
   /** text(0.00421, "s") is "4.21 ms"; unknown is "-". */
   function text(value, unit) {
@@ -69,10 +69,8 @@ const words = (() => {
       + `${text(found.total_s, "s")}${energy} per run, ${found.limitedBy}-bound.${bestModes(data, named)}${incomplete}`;
   }
 
-  /** For the page's own cells: a micro sign. */
-  const show = (value, unit) => text(value, unit).replace(" us", " µs").replace(" uJ", " µJ");
   const share = (value) => `${(100 * value).toFixed(1)} %`;
   const ratio = (value) => (value === null || Number.isNaN(value) ? "-" : significant(value));
 
-  return { fixed, knob, modeName, ratio, share, show, significant, text, verdict };
+  return { fixed, knob, modeName, ratio, share, significant, text, verdict };
 })();

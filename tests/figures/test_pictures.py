@@ -65,8 +65,12 @@ def test_time_roofline_by_hand() -> None:
     dram, int8 = marks(figure, Line, "ceiling-unused")
     assert dram.y[0] / dram.x[0] == pytest.approx(25.0) and int8.x[0] == 2000.0 / 12.5
     words = [label.text for label in figure.panels[0].labels]
-    assert words[:2] == ["path 12.5 B/s", "fp16 matrix 1.00 kFLOP/s"] and {"ridge 80.0 FLOP/B", "a", "b"} <= set(words)
-    assert figure.notes == ("Not shown: 1 layers that move bytes and compute nothing, 2.0 % of the time.",)
+    assert words[:2] == ["fp16 matrix 1.00 kFLOP/s", "int8 matrix 2.00 kFLOP/s"] and {
+        "ridge 80.0 FLOP/B",
+        "a",
+        "b",
+    } <= set(words)
+    assert figure.notes == ("Not shown: 1 layer moving bytes and computing nothing, 2.0 % of the time.",)
     assert "ROOFLINE ONLY" in figure.subtitle
     assert [(a.title, a.unit, a.scale) for a in figure.panels[0][:2]] == [
         ("Intensity", "FLOP/B", "log"), ("Performance", "FLOP/s", "log")]  # fmt: skip
@@ -96,29 +100,34 @@ def test_front_is_what_none_beats() -> None:
     assert [spot.name for spot in front_of(spots)] == ["a", "b", "d"]
     far = [Spot("g", 500.0, 900.0)]
     marked = {"chosen": spots[1], "maximum": spots[0]}
+    marked["maximum"] = marked["maximum"]._replace(is_limited=True)
     figure = pareto(data(), spots + far, [Spot("over", 1.0, 9.0)], [spots[0], spots[3]], marked, 1.01, 0.01, "full")
     (line,) = marks(figure, Line, "front")
     assert list(zip(line.x, line.y)) == [(1.0, 5.0), (2.0, 5.0), (2.0, 3.0), (3.0, 3.0), (3.0, 1.0)]
     assert marks(figure, Points, "named")[0].x == (3.0,)  # the maximum is marked as that
+    assert marks(figure, Points, "over-limit")[0][:2] == ((1.0,), (5.0,))
     assert marks(figure, Rule, "slack")[0].at == 1.01
-    assert {label.text for label in figure.panels[0].labels} == {"a", "b", "d", "slack 1 %"}
+    assert {label.text for label in figure.panels[0].labels} == {"a", "b", "d", "fastest sustained + 1 %"}
     # beyond 5 J x 1.12, the dearest of front and marks: the far one, the one over the limit, and "e"
     assert figure.notes[0] == "Not shown: 3 modes of the grid further out."
 
 
 def test_heat_map_by_hand() -> None:
-    found = ClockMap("MAXN", "GPU clock", (1e8, 2e8, 3e8), (5e8, 1e9), ((4.0, 3.0, 3.0), (2.0, 1.005, 1.0)),
+    found = ClockMap("MAXN", "GPU clock", (1e8, 2e8, 3e8), (5e8, 1e9), ((4.0, 3.0, 3.0), (2.0, 1.014, 1.0)),
                      ((9.0, 8.0, 9.0), (6.0, 7.0, 8.0)), ((False,) * 3, (False, False, True)))  # fmt: skip
     figure = heatmap(data(), found, "energy", 0.01)
     (cells,) = marks(figure, Cells, "grid-cell")
     assert cells.values == found.energy_j and cells.limits == (6.0, 9.0)
     (edge,) = marks(figure, Line, "iso-latency")
     drawn = {(x, y) for x, y in zip(edge.x, edge.y) if not math.isnan(x)}
-    # only the two fast cells of the upper row are within 1 %: left of them at x = 0.5, below them at y = 0.5
+    # the fastest that the module can take is 1.014: only the two fast cells of the upper row are within 1 % of it, left
+    # of them at x = 0.5, below them at y = 0.5
     assert drawn == {(0.5, 0.5), (0.5, 1.5), (1.5, 0.5), (2.5, 0.5)}
     (star,) = marks(figure, Points, "chosen")
     assert star.x == (1.0,) and 0.5 < star.y[0] < 1.5
-    assert [label.text for label in figure.panels[0].labels][-1] == "8.00!"
+    assert [label.text for label in figure.panels[0].labels][-1] == "8.00"
+    (crosses,) = (m for m in figure.panels[0].marks if isinstance(m, Points) and m.role.startswith("cell-limited"))
+    assert crosses.x == (2.0,) and 0.5 < crosses.y[0] < 1.0
     assert figure.panels[0].x.categories == ("100", "200", "300")
     assert figure.panels[1].is_scale and figure.panels[1].y.unit == "J"
 
@@ -127,10 +136,10 @@ def test_batches_by_hand() -> None:
     layers = [layer("/a/MatMul", 1.0, 1.0, 2.0, 0.6), layer("/b/MatMul", 1.0, 1.0, 1.0, 0.4)]
     points = [BatchPoint(1, 2.0, 10.0, (0.5, math.nan)), BatchPoint(4, 4.0, 20.0, (2.0, math.nan))]
     figure = batch_sweep(data(layers), points)
-    assert [panel.y.title for panel in figure.panels] == ["Latency", "Throughput", "Energy/sample", "Compute/memory"]
+    assert [panel.y.title for panel in figure.panels] == ["Latency", "Samples/s", "Energy/sample", "Compute/memory"]
     values = [next(m for m in panel.marks if isinstance(m, Line)).y for panel in figure.panels]
     assert values == [(2.0, 4.0), (0.5, 1.0), (10.0, 5.0), (0.5, 2.0)]
-    (crossing,) = marks(figure, Points, "crossing", 3)
+    (crossing,) = marks(figure, Points, "crossed", 3)
     assert crossing.x == (4.0,)
     assert figure.panels[0].x.ticks == (1.0, 4.0)
     without = batch_sweep(data(layers), [point._replace(energy_j=None) for point in points])

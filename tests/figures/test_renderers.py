@@ -171,7 +171,7 @@ def test_names_from_a_file_are_text_in_both() -> None:
     assert next(t for t in figure.to_matplotlib().axes[0].texts).get_text() == name
     figure.to_bytes(".png")  # mathematics would raise
     shown = next(n for n in figure.to_plotly().layout.annotations if n.name == "label:layer")
-    assert shown.text == "&lt;b&gt;$x^2$&lt;/b&gt; &amp; co"
+    assert shown.text == "&lt;b&gt;&#36;x^2&#36;&lt;/b&gt; &amp; co"
     assert "<title>&lt;b&gt;" in figure.to_html()
 
 

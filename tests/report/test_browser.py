@@ -1,16 +1,15 @@
-"""The page in a browser: headless Chromium (Debian's package), driven by playwright. Skipped without either."""
+"""The report in a browser."""
 
 from __future__ import annotations
 
 import csv
 import json
-import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from browsing import SIZES, Opened
 from conftest import build_model, model_path
 
 from roofline import analyze, units
@@ -18,19 +17,7 @@ from roofline.cli.main import main
 from roofline.report.page import report_html
 from roofline.report.variants import variants
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: pip install '.[test]'")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium: apt-get install chromium")
-SIZES = {"wide": (1280, 900), "narrow": (390, 844)}
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with sync_api.sync_playwright() as playwright:
-        sandbox = ["--no-sandbox"] if os.getuid() == 0 else []  # Chromium refuses root with its sandbox
-        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=sandbox)
-        yield opened
-        opened.close()
+expect = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: pip install '.[test]'").expect
 
 
 @pytest.fixture(scope="module")
@@ -39,30 +26,6 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     model = str(model_path("resnet50"))
     assert main(["report", model, "--bind", "batch=1", "--device", "orin-agx", "-o", str(path)]) == 0
     return path
-
-
-class Opened:
-    """A page, and everything that it complained about or asked for."""
-
-    def __init__(self, browser: Any, path: Path, size: str = "wide", scheme: str = "light") -> None:
-        width, height = SIZES[size]
-        self.context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
-        self.page = self.context.new_page()
-        self.complaints: list[str] = []
-        self.requests: list[str] = []
-        self.page.on("console", lambda message: self.complaints.append(message.text))
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.page.on("dialog", lambda dialog: (self.complaints.append(dialog.message), dialog.dismiss()))
-        self.page.on("request", lambda request: self.requests.append(request.url))
-        self.page.goto(path.as_uri())
-
-    def text(self, selector: str) -> str:
-        found: str = self.page.locator(selector).first.text_content()
-        return found
-
-    def column(self, number: int) -> list[str]:
-        cells: list[str] = self.page.locator(f"#layer-table tbody tr > :nth-child({number})").all_text_contents()
-        return cells
 
 
 @pytest.fixture
@@ -213,18 +176,18 @@ def test_row_and_point_show_each_other(opened: Opened) -> None:
     row.hover()
     number = row.get_attribute("data-i")
     name = opened.column(1)[2]
-    sync_api.expect(opened.page.locator("#chart .ring circle")).to_have_count(1)
+    expect(opened.page.locator("#chart .ring circle")).to_have_count(1)
     assert opened.text("#tip strong") == name
     opened.page.locator(f"#chart circle[data-i='{number}']").focus()
     opened.page.keyboard.press("ArrowRight")
     marked = opened.page.locator("#layer-table tr.marked")
-    sync_api.expect(marked).to_have_count(1)  # waits: the mark comes with the next frame
+    expect(marked).to_have_count(1)  # waits: the mark comes with the next frame
     assert marked.get_attribute("data-i") != number
     assert opened.text("#tip strong") == marked.locator("th").text_content()
     opened.page.keyboard.press("Enter")
     assert opened.text("#detail h3") == opened.text("#tip strong")
     opened.page.keyboard.press("Escape")
-    sync_api.expect(marked).to_have_count(0)
+    expect(marked).to_have_count(0)
 
 
 def test_what_is_shown_can_be_saved(opened: Opened) -> None:
