@@ -151,6 +151,11 @@ _PREFIXES = ((1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0,
 _SMALL = ((1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n"), (1e-12, "p"))
 
 
+def signed(share: float) -> str:
+    """Return a share in per cent with its sign, ``+12.3%``; what rounds to nothing is ``+0.0%``."""
+    return f"{round(100 * share, 1) + 0.0:+.1f}%"
+
+
 def counted(number: int, noun: str) -> str:
     """Return ``1 layer``, ``2 layers``."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

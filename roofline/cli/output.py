@@ -61,7 +61,9 @@ def write_blocks(blocks: Iterable[str | Table], form: str, output: str | None) -
 
         from roofline.export.terminal import print_blocks
 
-        print_blocks(blocks, Console(highlight=False))
+        # no-color.org: a NO_COLOR that is not empty. Columns still fit the width
+        colours: Any = {"color_system": None} if os.environ.get("NO_COLOR") else {}
+        print_blocks(blocks, Console(highlight=False, **colours))
     else:
         lines: list[str] = []
         after_table = False
@@ -80,5 +82,5 @@ def _safe(block: str) -> str:
 
 
 def _is_terminal() -> bool:
-    """Return whether stdout shows colour: a terminal, and neither NO_COLOR (no-color.org) nor TERM=dumb says no."""
-    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    """Return whether stdout is a terminal that can do more than show text."""
+    return sys.stdout.isatty() and os.environ.get("TERM") != "dumb"

@@ -37,6 +37,7 @@ def command(
     from roofline.choices import loose
     from roofline.cli.measured_options import names_of, read_rows
     from roofline.cli.output import log, write, write_blocks, write_data
+    from roofline.cli.progress import Waiting
     from roofline.export import as_validation
     from roofline.validation import validate
 
@@ -49,10 +50,12 @@ def command(
         raise click.UsageError("--mode has no place here: the rows say in which mode each ran")
     rows = read_rows(measured, only)
     names = names_of(models, workloads, rows)
-    analyses = {
-        name: analyze(model, bindings=merged(bind), shapes=merged(shapes), **options) for name, model in names.items()
-    }
-    found = validate(analyses, rows, measured)
+    with Waiting("comparing", quiet or verbose):
+        analyses = {
+            name: analyze(model, bindings=merged(bind), shapes=merged(shapes), **options)
+            for name, model in names.items()
+        }
+        found = validate(analyses, rows, measured)
     gate = loose(found.findings, measured) if strict else None
     if form == "html":
         from roofline.report.validation_page import validation_html

@@ -11,7 +11,7 @@ from roofline.devices.modes import show_knob
 from roofline.devices.spec import PowerMode
 from roofline.export.tables import Table
 from roofline.model.predicted import POWER_TERMS
-from roofline.units import significant, text
+from roofline.units import signed, significant, text
 
 
 def blocks(
@@ -49,7 +49,7 @@ def blocks(
             title="Each model, predicted from all the others",
             columns=("model", "measured", "predicted", "error"),
             rows=[
-                [name, text(time, "s"), text(predicted, "s"), f"{predicted / time - 1:+.1%}"]
+                [name, text(time, "s"), text(predicted, "s"), signed(predicted / time - 1)]
                 for name, (time, predicted) in left_out.items()
             ],
             right=frozenset({"measured", "predicted", "error"}),

@@ -11,7 +11,7 @@ from roofline.devices.modes import show_knob
 from roofline.export.tables import Table
 from roofline.selection.answer import Choice, Selection
 from roofline.selection.words import reasons, verdict
-from roofline.units import text
+from roofline.units import signed, text
 
 SCHEMA = "roofline.selection/1"
 _SHOWN = 20
@@ -128,7 +128,7 @@ def _figures(answer: Selection, choice: Choice) -> list[str]:
 
 
 def _percent(value: float | None) -> str:
-    return "-" if value is None else f"{round(100 * value, 1) + 0.0:+.1f} %"
+    return "-" if value is None else signed(value)
 
 
 def _settings(answer: Selection, choice: Choice) -> str:

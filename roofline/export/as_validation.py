@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from roofline.export.tables import Table
-from roofline.units import text
+from roofline.units import signed, text
 from roofline.validation import Errors, Point, Validation
 
 SCHEMA = "roofline.validation/1"
@@ -75,7 +75,7 @@ def verdict(found: Validation) -> str:
     what = "Predictions" if found.basis == "prediction" else "ROOFLINE ONLY, not calibrated: rooflines"
     parts = []
     if time.n:
-        parts.append(f"{what} are off by {time.mape:.1%} in {time.n} runs (bias {time.bias:+.1%}{_tau(time)})")
+        parts.append(f"{what} are off by {time.mape:.1%} in {time.n} runs (bias {signed(time.bias)}{_tau(time)})")
     if layers.n:
         by = f"by {layers.mape:.1%} in {layers.n} layers"
         parts.append(by if parts else f"{what} are off {by}")
@@ -121,7 +121,7 @@ def _by(title: str, found: Validation, points: Sequence[Point], field: str) -> T
     for name, mine in _grouped(points, field).items():
         time, power = found.errors("time", mine), found.errors("power", mine)
         tau = "-" if np.isnan(time.kendall_tau) else f"{time.kendall_tau:.2f}"
-        lines.append([name or "-", str(time.n), f"{time.mape:.1%}", f"{time.median_abs_error:.1%}", f"{time.bias:+.1%}",
+        lines.append([name or "-", str(time.n), f"{time.mape:.1%}", f"{time.median_abs_error:.1%}", signed(time.bias),
                       tau, f"{power.mape:.1%}" if power.n else "-"])  # fmt: skip
     columns = ("points", "mean error", "median", "bias", "tau", "power")
     return Table(title=title, columns=(field.replace("_", " "), *columns), rows=lines, right=frozenset(columns))
@@ -144,7 +144,7 @@ def _points(title: str, points: Sequence[Point]) -> Table:
         columns=("row", "workload", "mode", "layer", "measured", "predicted", "error", "bound"),
         rows=[
             [str(p.line), p.workload, p.mode, p.layer or "-", text(p.time_s, "s"), text(p.predicted_time_s, "s"),
-             f"{p.predicted_time_s / p.time_s - 1:+.1%}", _or_dash(p.bound_time_s)]
+             signed(p.predicted_time_s / p.time_s - 1), _or_dash(p.bound_time_s)]
             for p in points
         ],
         right=frozenset({"row", "measured", "predicted", "error", "bound"}),

@@ -133,8 +133,10 @@ def _wish(panel: Panel, label: Label, wide: float, high: float, size: Size) -> W
         return Wish((Place(Box(at[0], at[1], *box)),), must=True)
     if label.where == "end":
         step = box[0] / 2 + 0.8 * size.factor
-        inside = min(max(at[0], box[0] / 2), wide - box[0] / 2)
-        return Wish(tuple(Place(Box(x, at[1], *box)) for x in (at[0] + step, at[0] - step, inside)), must=True)
+        before = _mm(panel, label.path[0][:1], label.path[1][:1], wide, high)[0][0] if label.path[0] else at[0]
+        inside = min(max(at[0] - step, box[0] / 2), wide - box[0] / 2)
+        spots = (at[0] + step, before - step, inside)
+        return Wish(tuple(Place(Box(x, at[1], *box), i) for i, x in enumerate(spots)), must=True)
     return Wish(around(at[0], at[1], *box, _free(panel, label, size)), at=(float(at[0]), float(at[1])))
 
 

@@ -24,6 +24,7 @@ from roofline.units import text
 
 Of = Callable[[dict[str, Any]], "float | None"]
 
+_ALIKE = ("op_type", "class", "flops", "bytes_read", "bytes_written", "energy_j")
 _OUTSIDE = "outside layers"
 """What a run takes besides its layers: the host's time, of a calibration."""
 
@@ -31,23 +32,30 @@ _OUTSIDE = "outside layers"
 def waterfall(data: dict[str, Any]) -> Figure:
     """Draw the time and the energy of the ten longest layers, then of the rest, each bar starting where the last ended.
 
+    Layers with the same operator, work, bytes, time and energy are one bar, ``conv2 ×3``.
+
     Args:
         data: an analysis with a device; where no energy is known, there is no panel for it and a note says so.
     """
     layers = [layer for layer in data["layers"] if time_of(layer) or layer["energy_j"]]
-    layers.sort(key=lambda layer: -(time_of(layer) or 0))
-    top, rest = layers[:LABELLED], layers[LABELLED:]
+    alike: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
+    for layer in layers:
+        alike.setdefault((time_of(layer), *(layer[key] for key in _ALIKE)), []).append(layer)
+    groups = sorted(alike.values(), key=lambda group: -_sum(group, time_of))
+    top, rest = groups[:LABELLED], sum(map(len, groups[LABELLED:]))
     outside = _outside(layers, data)
-    others = ([f"{len(rest)} others"] if rest else []) + ([_OUTSIDE] if any(outside) else [])
-    names = (*_distinct([short_name(layer) for layer in top]), *others, "total")
+    others = ([f"{rest} others" if rest > 1 else "1 other"] if rest else []) + ([_OUTSIDE] if any(outside) else [])
+    shown = [short_name(group[0]) + (f" ×{len(group)}" if len(group) > 1 else "") for group in top]
+    names = (*_distinct(shown), *others, "total")
     panels: list[Panel] = []
     for (of, title, unit), more in zip(_known(data), outside):
         marks: list[Mark] = []
         start = 0.0
         total = sum(of(layer) or 0.0 for layer in layers) + more
-        for row, layer in enumerate(top):
-            end = start + (of(layer) or 0.0)
-            marks += _bar(row, start, end, "time", op_class(layer), describe(layer), unit, total)
+        for row, group in enumerate(top):
+            end = start + _sum(group, of)
+            words = (f"{len(group)} layers, each as " if len(group) > 1 else "") + describe(group[0])
+            marks += _bar(row, start, end, "time", op_class(group[0]), words, unit, total)
             start = end
         for row, name in enumerate(others, len(top)):
             end = total if name == _OUTSIDE else total - more
@@ -56,10 +64,9 @@ def waterfall(data: dict[str, Any]) -> Figure:
         marks += _bar(len(names) - 1, 0.0, total, "total", "", "total", unit, 0.0)
         marks = [mark for mark in marks if not isinstance(mark, Label)] + [m for m in marks if isinstance(m, Label)]
         panels.append(_panel(names if not panels else ("",) * len(names), title, unit, total, marks))
-    used = [op_class(layer) for layer in top]
     return Figure(
         title=heading("Layers", data), subtitle=settings(data), panels=tuple(panels), beside=True,
-        key=class_keys([name for name in by_class(top) if name in used], "time"), notes=_notes(data),
+        key=class_keys(by_class(group[0] for group in top), "time"), notes=_notes(data),
     )  # fmt: skip
 
 
@@ -129,7 +136,14 @@ def _bar(row: int, start: float, end: float, role: str, group: str, name: str, u
     words = text(end - start, unit) + (f", {per_cent((end - start) / total)}" if total else "")
     found: list[Mark] = [
         Bars((float(row),), (start,), (end,), role, group, names=(name,)),
-        Label(end if role != "total" else start, float(row), words, "value", where="end"),
+        Label(
+            end if role != "total" else start,
+            float(row),
+            words,
+            "value",
+            where="end",
+            path=((start, end), (float(row),) * 2),
+        ),
     ]
     if role in ("time", "rest") and total and start:
         found.append(Line((start, start), (row - 1.0, float(row)), "connector"))

@@ -129,7 +129,7 @@ class Label(NamedTuple):
     where: Literal["near", "along", "end", "centre"] = "near"
     """Around the point, along `path`, at the end of a bar, or on the point."""
     path: tuple[Floats, Floats] = ((), ())
-    """The line that an ``along`` label belongs to: its x and its y."""
+    """The line that an ``along`` label belongs to, the bar of an ``end`` one: its x and its y."""
     clear: Literal["", "above", "below"] = ""
     """The side of `path` with no other line like it, where the label may be a row further off."""
     all_or_none: bool = False

@@ -7,7 +7,9 @@ from itertools import combinations, pairwise
 
 import numpy as np
 import pytest
+from samples import MODEL, ROOT
 
+import roofline
 from roofline.errors import UsageError
 from roofline.figures.letters import shortened, width_mm, wrapped
 from roofline.figures.marks import Axis
@@ -152,3 +154,13 @@ def test_unknown_looks_are_refused() -> None:
         find_theme("sepia")
     with pytest.raises(UsageError, match=r"no size 'a4'; expected column, slide"):
         find_size("a4")
+
+
+@pytest.mark.parametrize("device", sorted(path.stem for path in (ROOT / "device_specs").glob("*.yaml")))
+def test_every_ceiling_is_labelled_along_its_line(device: str) -> None:
+    for size in ("slide", "column"):
+        (panel,) = roofline.plot(MODEL, device, size=size, bindings={"batch": 1}).lay_out().panels
+        wanted = [label.text for label in panel.panel.labels if label.role.startswith("ceiling")]
+        placed = [found for found in panel.labels if found.label.role.startswith("ceiling")]
+        assert sorted(found.label.text for found in placed) == sorted(wanted)
+        assert not [found.label.text for found in placed if found.has_leader and size == "slide"]
