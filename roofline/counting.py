@@ -108,7 +108,8 @@ def _costlier_branches(layers: Sequence[LayerCount]) -> list[LayerCount]:
     found = list(layers)
     for depth in range(max(len(layer.node.branch) for layer in layers), 0, -1):
         cost: dict[str, dict[int, tuple[int, int]]] = {}
-        inside = [(i, layer) for i, layer in enumerate(found) if len(layer.node.branch) >= depth]
+        inside = [(i, layer) for i, layer in enumerate(found)
+                  if len(layer.node.branch) >= depth and layer.node.free != CHEAPER]  # fmt: skip
         for _, layer in inside:
             place, which = layer.node.branch[depth - 1]
             flops, moved = cost.setdefault(place, {}).get(which, (0, 0))

@@ -146,7 +146,6 @@ def _energy(task: Task, modes: ModeSet, layers: OnLayers) -> tuple[Array | None,
     dynamic = energy_model.dynamic_energy(work.flop, work.moved_byte, table.energy_per_flop, table.energy_per_byte)
     energy = dynamic + energy_model.static_energy(time, table.static_power_w)
     if task.energy_layers is not None:
-        parts = np.zeros((work.moved_byte.size, task.workload.moved_byte.size))
-        parts[np.arange(len(parts)), task.energy_layers] = 1.0
-        energy = energy @ parts
+        size = task.workload.moved_byte.size
+        energy = np.stack([np.bincount(task.energy_layers, weights=one, minlength=size) for one in energy])
     return energy, time.sum(axis=1), table

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
 from roofline.errors import ShapeError
 from roofline.findings import Finding
-from roofline.graph.raw import CONTROL, RawNode, ordered, raw_node
+from roofline.graph.raw import CONTROL, RawGraph, RawNode, ordered
 
 if TYPE_CHECKING:
     import onnx
@@ -46,13 +46,12 @@ def settle_control(inference: Inference, node: RawNode) -> list[Body]:
     """Infer the bodies of a control-flow node, and its outputs' types as far as the bodies tell them."""
     if inference.depth >= MAX_NESTING:
         raise ShapeError(f"subgraphs are nested deeper than {MAX_NESTING}", where=node.proto.name or node.op_type)
-    graphs = {a.name: a.g for a in node.proto.attribute if a.HasField("g")}
-    reason = _damage(node, graphs)
+    reason = _damage(node)
     if reason:
         raise ShapeError(f"{label_of(node)} ({node.op_type}) {reason}", hint="the file is damaged; export it again")
     if node.op_type == "If":
-        return _settle_if(inference, node, graphs)
-    body = graphs["body"]
+        return _settle_if(inference, node)
+    body = node.bodies["body"]
     if node.op_type == "Loop":
         return _settle_loop(inference, node, body)
     if node.op_type == "Scan":
@@ -64,10 +63,10 @@ _NEEDS = {"If": ("then_branch", "else_branch")}
 _INPUTS = {"If": 1, "Loop": 2, "Scan": 1, "SequenceMap": 1}
 
 
-def _damage(node: RawNode, graphs: Mapping[str, onnx.GraphProto]) -> str:
+def _damage(node: RawNode) -> str:
     """Return what makes it impossible to follow the bodies of a node, empty if nothing does."""
     for name in _NEEDS.get(node.op_type, ("body",)):
-        if name not in graphs:
+        if name not in node.bodies:
             return f"has no {name}"
     if len(node.inputs) < _INPUTS[node.op_type]:
         return f"has {len(node.inputs)} inputs, not the {_INPUTS[node.op_type]} that it needs"
@@ -90,34 +89,36 @@ def label_of(node: RawNode) -> str:
 
 def _infer(
     outer: Inference,
-    graph: onnx.GraphProto,
+    graph: RawGraph,
     types: Iterable[Type | None],
     repeat: int | None,
     branch: int | None = None,
 ) -> Body:
     """Infer a body whose inputs have the given types; names of the outer graph are visible inside."""
-    inner = outer.inside(graph)
-    for value, plain in zip(graph.input, types, strict=False):
+    inner = outer.inside(graph.proto)
+    for value, plain in zip(graph.proto.input, types, strict=False):
         if plain is not None:
             inner.add_plain(value.name, plain)
-    nodes = ordered([raw_node(n, i) for i, n in enumerate(graph.node)], graph.name or "subgraph")
+    nodes = ordered(graph.nodes, graph.proto.name or "subgraph")
     for node in nodes:
         inner.settle(node)
-    return Body(graph, nodes, inner, repeat, branch)
+    return Body(graph.proto, nodes, inner, repeat, branch)
 
 
 def _results(body: Body) -> list[Type | None]:
     return [body.inference.known.get(output.name) for output in body.graph.output]
 
 
-def _settle_if(inference: Inference, node: RawNode, graphs: dict[str, onnx.GraphProto]) -> list[Body]:
+def _settle_if(inference: Inference, node: RawNode) -> list[Body]:
     condition = inference.values.array(node.inputs[0]) if node.inputs[0] in inference.values else None
     names = ["then_branch", "else_branch"]
     if condition is not None and condition.size == 1:
         names = ["then_branch" if bool(condition.ravel()[0]) else "else_branch"]
     known = len(names) == 1
     bodies = [
-        _infer(inference, graphs[name], (), 1, None if known else i) for i, name in enumerate(names) if name in graphs
+        _infer(inference, node.bodies[name], (), 1, None if known else i)
+        for i, name in enumerate(names)
+        if name in node.bodies
     ]
     if not known and bodies:
         inference.findings.append(
@@ -169,7 +170,7 @@ def _trips(inference: Inference, node: RawNode, inferred: int | None, why: str) 
     return inferred
 
 
-def _settle_loop(inference: Inference, node: RawNode, graph: onnx.GraphProto) -> list[Body]:
+def _settle_loop(inference: Inference, node: RawNode, graph: RawGraph) -> list[Body]:
     limit = inference.values.array(node.inputs[0]) if node.inputs[0] in inference.values else None
     most = int(limit.ravel()[0]) if limit is not None and limit.size == 1 else None
     inferred = most if most is not None and 0 <= most < _UNBOUNDED else None
@@ -179,7 +180,7 @@ def _settle_loop(inference: Inference, node: RawNode, graph: onnx.GraphProto) ->
     noticed = len(inference.findings)
     body = _infer(inference, graph, [(_INT64, ()), (_BOOL, ()), *carried], None)
     inside = slice(noticed, len(inference.findings))
-    ends = graph.output[0].name if graph.output else ""
+    ends = graph.proto.output[0].name if graph.proto.output else ""
     if _known_false(body.inference, ends) and inferred is not None:
         inferred = min(inferred, 1)
     elif inferred and not _goes_on(body, ends):
@@ -207,7 +208,7 @@ def _settle_loop(inference: Inference, node: RawNode, graph: onnx.GraphProto) ->
 
 
 def _unrolled(
-    inference: Inference, node: RawNode, graph: onnx.GraphProto, carried: list[Type | None], trips: int
+    inference: Inference, node: RawNode, graph: RawGraph, carried: list[Type | None], trips: int
 ) -> list[Body]:
     """Infer the body trip by trip, as what it carries changes its shape."""
     bodies, scanned = [], []
@@ -260,7 +261,7 @@ def _changing(node: RawNode) -> Finding:
     )
 
 
-def _settle_scan(inference: Inference, node: RawNode, graph: onnx.GraphProto) -> Body:
+def _settle_scan(inference: Inference, node: RawNode, graph: RawGraph) -> Body:
     if inference.opset("") < _SCAN_WITHOUT_BATCH:
         return _settle_batched_scan(inference, node, graph)
     scanned = node.attributes["num_scan_inputs"]
@@ -290,7 +291,7 @@ def _settle_scan(inference: Inference, node: RawNode, graph: onnx.GraphProto) ->
     return body
 
 
-def _settle_batched_scan(inference: Inference, node: RawNode, graph: onnx.GraphProto) -> Body:
+def _settle_batched_scan(inference: Inference, node: RawNode, graph: RawGraph) -> Body:
     """Scan of opset 8: (lengths, states (B, ...), scanned (B, S, ...)); the body sees neither axis."""
     scanned = node.attributes["num_scan_inputs"]
     states = max(0, len(node.inputs) - 1 - scanned)
@@ -308,7 +309,7 @@ def _settle_batched_scan(inference: Inference, node: RawNode, graph: onnx.GraphP
     return body
 
 
-def _settle_map(inference: Inference, node: RawNode, graph: onnx.GraphProto) -> Body:
+def _settle_map(inference: Inference, node: RawNode, graph: RawGraph) -> Body:
     known = inference.lengths.get(node.inputs[0])
     trips = _trips(inference, node, known, "the length of its sequence is not known")
     return _infer(inference, graph, [inference.element_type(name) for name in node.inputs], trips)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -28,6 +28,17 @@ class RawNode(NamedTuple):
     attributes: Mapping[str, Any]
     reads: tuple[str, ...]
     """Every tensor it reads, those that its subgraphs take from outside included."""
+    bodies: Mapping[str, RawGraph]
+    """Its subgraphs, by attribute."""
+
+
+class RawGraph(NamedTuple):
+    """A subgraph's nodes as plain values."""
+
+    proto: onnx.GraphProto
+    nodes: list[RawNode]
+    outside: tuple[str, ...]
+    """Every tensor that it takes from outside."""
 
 
 _NONE: Mapping[str, Any] = MappingProxyType({})
@@ -50,13 +61,17 @@ def raw_node(node: onnx.NodeProto, index: int) -> RawNode:
     inputs, outputs, domain = tuple(node.input), tuple(node.output), node.domain
     refuse_bytes((node.op_type, domain, node.name, *inputs, *outputs), f"node {index}")
     attributes: dict[str, Any] = {}
-    inner: list[onnx.GraphProto] = []
+    bodies: dict[str, RawGraph] = {}
+    outside: list[str] = []
     for attribute in node.attribute:
         kind = attribute.type
         if kind in _READERS:
             attributes[attribute.name] = _READERS[kind](attribute)
         elif kind in _GRAPHS:
-            inner += [attribute.g, *attribute.graphs]
+            if attribute.HasField("g"):
+                bodies[attribute.name] = raw_graph(attribute.g)
+                outside += bodies[attribute.name].outside
+            outside += [name for graph in attribute.graphs for name in raw_graph(graph).outside]
     reads = tuple(filter(None, inputs)) if "" in inputs else inputs
     return RawNode(
         node,
@@ -66,7 +81,8 @@ def raw_node(node: onnx.NodeProto, index: int) -> RawNode:
         inputs,
         outputs,
         MappingProxyType(attributes) if attributes else _NONE,
-        reads + tuple(_names_in(inner)) if inner else reads,
+        reads + tuple(outside) if outside else reads,
+        bodies or _NONE,
     )
 
 
@@ -82,18 +98,15 @@ _READERS: Mapping[int, Callable[[Any], Any]] = {
 """``AttributeProto.type`` -> how to read a number, a string, or a tuple of them."""
 
 
-def _names_in(graphs: list[onnx.GraphProto]) -> Iterator[str]:
-    """Yield every tensor name that subgraphs take from outside."""
-    for graph in graphs:
-        own = {value.name for value in graph.input} | {tensor.name for tensor in graph.initializer}
-        own.update(name for node in graph.node for name in node.output)
-        read = {output.name for output in graph.output}
-        for node in graph.node:
-            read.update(name for name in node.input if name)
-            for attribute in node.attribute:
-                if attribute.type in _GRAPHS:
-                    read.update(_names_in([attribute.g, *attribute.graphs]))
-        yield from sorted(read - own)
+def raw_graph(graph: onnx.GraphProto) -> RawGraph:
+    """Read a subgraph's nodes once, those of the subgraphs in them included."""
+    nodes = [raw_node(node, index) for index, node in enumerate(graph.node)]
+    own = {value.name for value in graph.input} | {tensor.name for tensor in graph.initializer}
+    read = {output.name for output in graph.output}
+    for node in nodes:
+        own.update(node.outputs)
+        read.update(node.reads)
+    return RawGraph(graph, nodes, tuple(sorted(read - own)))
 
 
 def ordered(nodes: list[RawNode], path: str) -> list[RawNode]:
