@@ -104,3 +104,20 @@ def test_a_cache_entry_is_whole_whoever_writes_it(tmp_path: Path, monkeypatch: p
     assert [process.wait(timeout=120) for process in others] == [0, 0]
     assert all(each == value for each in found)
     assert [path.name for path in (tmp_path / "roofline").iterdir()] == ["key.json"]
+
+
+def test_an_interrupt_while_the_command_line_is_loaded_is_one_line() -> None:
+    program = """
+import sys
+
+class Interrupting:
+    def find_spec(self, name, path=None, target=None):
+        if name == "roofline.cli.main":
+            raise KeyboardInterrupt
+
+sys.meta_path.insert(0, Interrupting())
+from roofline.__main__ import run
+run()
+"""
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "roofline: interrupted\n")

@@ -109,7 +109,3 @@ def run() -> None:
     except OSError:  # the reader of a pipe has gone
         pass
     os._exit(code)
-
-
-if __name__ == "__main__":
-    run()

@@ -335,3 +335,26 @@ def test_an_if_inside_the_cheaper_branch_is_not_counted() -> None:
     model.graph.input.append(value("c", BOOL, []))
     run(model, x=np.zeros((4, 6), np.float32), c=np.array(False))
     assert roofline.analyze(model).totals["macs"] == 2 * 4 * 36
+
+
+def doubling_ifs(depth: int, name: str = "") -> onnx.GraphProto:
+    """A subgraph of Ifs in both branches of Ifs: 2^depth Relus below 2^depth - 1 Ifs."""
+    node = helper.make_node("Relu", ["x"], [f"{name}o"])
+    if depth:
+        branches = {f"{kind}_branch": doubling_ifs(depth - 1, name + kind[0]) for kind in ("then", "else")}
+        node = helper.make_node("If", ["c"], [f"{name}o"], **branches)
+    return helper.make_graph([node], f"g{name}", [], [value(f"{name}o")])
+
+
+def test_nested_bodies_are_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files of strangers: reading each level's bodies anew, or a matrix of layers by layers, makes small files slow."""
+    from roofline.graph import raw
+
+    read = []
+    real = raw.raw_node
+    monkeypatch.setattr(raw, "raw_node", lambda node, index: read.append(node.name) or real(node, index))
+    graph = doubling_ifs(9)
+    graph.input.extend([value("c", BOOL, []), value("x", F, [4, 6])])
+    found = roofline.analyze(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)]), "orin-agx")
+    assert len(read) == 2**10 - 2  # all but the outermost If
+    assert found.totals["flops"] == 24 and len(found.graph.nodes) == 2**10 - 1  # one Relu runs
