@@ -86,8 +86,8 @@ def command(
     roofline sweep *.onnx --device orin-agx --grid full --precision fp32,fp16 -o out.csv --jobs 8
     roofline sweep *.onnx --device orin-agx -o out.parquet --scheduler tcp://10.0.0.1:8786
 
-    A model that fails is a row with an error, and the exit code stays 0 unless every model fails (1) or --strict asks
-    for none (3). A sweep that is cut off goes on where it stood.
+    A model that fails is a row with an error. Exit code: with --strict 3 where any row is one, else 1 where no model
+    could be evaluated, else 0. A sweep that is cut off goes on where it stood, and tries models that failed again.
     """
     from roofline.sweeping.threads import one_thread_each
 

@@ -38,7 +38,8 @@ def open_sink(path: Path, form: str) -> Iterator[Sink]:
         with contextlib.closing(CsvSink(path) if form == "csv" else ParquetSink(path)) as sink:
             yield sink
     except OSError as error:
-        raise RooflineError(f"cannot write: {error.strerror or error}", where=str(path)) from None
+        hint = "what is finished is kept: once there is room, the same command goes on from there"
+        raise RooflineError(f"cannot write: {error.strerror or error}", where=str(path), hint=hint) from None
 
 
 def form_of(output: Path) -> str:

@@ -98,6 +98,15 @@ class Unfinished:
         # a link or a pipe in its place would be written to, or waited for
         flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
         path = self.folder / "lock"
+        while True:
+            lock = self._open_locked(path, flags)
+            # whoever had it may have removed the file meanwhile, and another one have made it anew
+            with contextlib.suppress(FileNotFoundError):
+                if os.path.samestat(os.fstat(lock.fileno()), path.stat(follow_symlinks=False)):
+                    return lock
+            lock.close()
+
+    def _open_locked(self, path: Path, flags: int) -> IO[bytes]:
         try:
             lock = os.fdopen(os.open(path, flags, 0o666), "rb+", buffering=0)
         except OSError as error:

@@ -78,7 +78,7 @@ def sweep(
             more needs ``if __name__ == "__main__":`` around it, as `multiprocessing` does.
         scheduler: address of a Dask scheduler, whose workers do the work instead.
         ordered: rows in the order of `models`; else as models are done.
-        resume: go on from ``OUTPUT.parts``; False starts anew.
+        resume: go on from ``OUTPUT.parts``, and try models that failed again; False starts anew.
         cache: folder of results by content, options and version, which any number of sweeps may share.
         on_part: called after each model.
         **options: runtime, processor, clocks, phase, optimizer, recompute, calibration (a text), ops and strict of
@@ -216,7 +216,7 @@ def _there_already(
         return None
     if unfinished is not None and may_resume:
         part = unfinished.load(unfinished.key(name, sha256))
-        if part is not None:
+        if part is not None and not part.is_failed:  # a failure may pass: no memory, a file that could not be read
             return part, "resumed"
     part = cache.load(sha256) if cache is not None and sha256 is not None else None
     if part is not None and unfinished is not None:

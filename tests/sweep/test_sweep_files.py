@@ -121,10 +121,34 @@ def test_killed_and_resumed(models: list[str], tmp_path: Path) -> None:
     Path(models[0]).touch()
     write_gemm(Path(models[1]), 100, 16)  # changed since: done again
     summary = sweep(models, "orin-agx", output=cut, **OPTIONS)
-    assert (summary.resumed, summary.computed) == (6, 7)
+    assert (summary.resumed, summary.computed) == (5, 8)  # the one that failed is tried again
     sweep(models, "orin-agx", output=whole, **OPTIONS)
     assert cut.read_bytes() == whole.read_bytes()
     assert no_leftovers(tmp_path)
+
+
+def test_a_lock_that_was_removed_meanwhile_locks_nothing(
+    models: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another sweep ends between the opening of its lock and the locking: the file is gone, or another one."""
+    fcntl = pytest.importorskip("fcntl")
+    output, real = tmp_path / "o.csv", fcntl.flock
+    locked: list[int] = []
+
+    def late(file: Any, flags: int) -> None:
+        if not locked:
+            (tmp_path / "o.csv.parts" / "lock").unlink()
+        real(file, flags)
+        locked.append(os.fstat(file.fileno()).st_ino)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    held = []
+
+    def look(*_: int) -> None:
+        held.append((tmp_path / "o.csv.parts" / "lock").stat().st_ino)
+
+    sweep(models[:2], "orin-agx", output=output, on_part=look, **OPTIONS)
+    assert len(locked) == 2 and held == [locked[1]] * 2
 
 
 def interrupted_after(count: int, models: list[str], output: Path, **options: Any) -> None:
