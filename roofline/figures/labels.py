@@ -19,6 +19,8 @@ LARGEST_MM = 11.0
 SMALLEST_MM = 0.7
 _BESIDE = 14.0
 """How much worse a place with a line to it is, for a label that belongs along one."""
+_HEAVY = {"candidate": 0.4, "power-limited": 0.4, **dict.fromkeys(("model", "chosen", "maximum", "default"), 8.0)}
+"""How much it costs to cover a point of a role, where it is not 2.5."""
 _ROW = 3.0
 """How much worse a place is that has room for a row of text between it and its line."""
 ROW_MM = 3.6
@@ -59,7 +61,7 @@ def _obstacles(panel: Panel, wide: float, high: float, size: Size) -> Obstacles:
 
     for mark in panel.marks:
         if isinstance(mark, Points):
-            heavy = 0.4 if mark.role in ("candidate", "power-limited") else 2.5
+            heavy = _HEAVY.get(mark.role, 2.5)
             middles = _mm(panel, mark.x, mark.y, wide, high)
             # many layers alike are one point to the eye
             spots: dict[tuple[float, float], float] = {}

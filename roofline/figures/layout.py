@@ -134,7 +134,9 @@ def _key_rows(figure: Figure, size: Size, room: float) -> list[list[tuple[Key, f
     rows: list[list[tuple[Key, float]]] = []
     x = math.inf
     for key in figure.key:
-        wide = width_mm(key.text, size.small_pt) + _swatch(figure, key, size)
+        sample = _swatch(figure, key, size)
+        key = key._replace(text=shortened(key.text, size.small_pt, room - sample))
+        wide = width_mm(key.text, size.small_pt) + sample
         if x + wide > room:
             rows.append([])
             x = 0.0

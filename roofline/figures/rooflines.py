@@ -44,6 +44,13 @@ class Roof(NamedTuple):
     peak_flop_per_s: float
     bandwidth_byte_per_s: float
     time_s: float
+    alike: tuple[str, ...] = ()
+    """Other modes with the same roof and time."""
+
+    @property
+    def words(self) -> str:
+        """The mode, and how many others it stands for."""
+        return self.mode + (f" and {len(self.alike)} more" if self.alike else "")
 
 
 INTENSITY = "Intensity"
@@ -168,7 +175,7 @@ def modes_roofline(data: dict[str, Any], ceiling: str, roofs: Sequence[Roof]) ->
     for number, (roof, ridge) in enumerate(zip(roofs, ridges)):
         xs = (x[0], ridge, x[1])
         ys = tuple(attainable(xs, roof.peak_flop_per_s, roof.bandwidth_byte_per_s).tolist())
-        words = f"{roof.mode}: {text(roof.peak_flop_per_s, 'FLOP/s')}, {text(roof.bandwidth_byte_per_s, 'B/s')}"
+        words = f"{roof.words}: {text(roof.peak_flop_per_s, 'FLOP/s')}, {text(roof.bandwidth_byte_per_s, 'B/s')}"
         marks.append(Line(xs, ys, "roof", str(number), words))
         marks.append(
             Points((ridge,), (roof.peak_flop_per_s,), "ridge", names=(f"{roof.mode}: ridge {in_ratio(ridge)}",))
@@ -179,7 +186,7 @@ def modes_roofline(data: dict[str, Any], ceiling: str, roofs: Sequence[Roof]) ->
         if model and roof.time_s:
             words = f"{roof.mode}: {text(flop / roof.time_s, 'FLOP/s')} in {text(roof.time_s, 's')}"
             marks.append(Points((model,), (flop / roof.time_s,), "model", str(number), names=(words,)))
-            labels.insert(number, Label(model, flop / roof.time_s, text(roof.time_s, "s"), "model"))
+            labels.insert(len(roofs) + number, Label(model, flop / roof.time_s, text(roof.time_s, "s"), "model"))
     if model:
         marks.insert(0, Line((model, model), y, "balance", "", f"the whole model: {in_ratio(model)}"))
         labels.append(Label(model, y[1], f"model {in_ratio(model)}", "balance", where="along",
@@ -190,7 +197,7 @@ def modes_roofline(data: dict[str, Any], ceiling: str, roofs: Sequence[Roof]) ->
         panels=(
             Panel(Axis(INTENSITY, "FLOP/B", "log", x), Axis(performance(data), "FLOP/s", "log", y), (*marks, *labels)),
         ),
-        key=tuple(Key(roof.mode, "roof", str(number)) for number, roof in enumerate(roofs))
+        key=tuple(Key(roof.words, "roof", str(number)) for number, roof in enumerate(roofs))
         + ((Key(f"star: the whole model, with its {timed('time', data).lower()}"),) if model else ()),
-        notes=_notes([], data),
+        notes=(*(f"{roof.words}: {', '.join(roof.alike)}." for roof in roofs if roof.alike), *_notes([], data)),
     )

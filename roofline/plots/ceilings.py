@@ -93,5 +93,7 @@ def roofs(analysis: Analysis) -> tuple[str, list[Roof]]:
     ]  # fmt: skip
     alike: dict[tuple[float, float, float], list[str]] = {}
     for roof in found:
-        alike.setdefault(roof[1:], []).append(roof.mode)
-    return ceiling_name(table.ceilings[main]), [Roof(", ".join(names), *roof) for roof, names in alike.items()]
+        alike.setdefault((roof.peak_flop_per_s, roof.bandwidth_byte_per_s, roof.time_s), []).append(roof.mode)
+    return ceiling_name(table.ceilings[main]), [
+        Roof(first, *roof, tuple(more)) for roof, (first, *more) in alike.items()
+    ]
