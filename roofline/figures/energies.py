@@ -15,10 +15,13 @@ from roofline.figures.words import (
     class_keys,
     heading,
     in_ratio,
+    kind_of,
     labels_for,
     log_limits,
+    others_key,
     settings,
     short_name,
+    without_energy,
 )
 from roofline.model.roofline import attainable, energy_balance, energy_ridge, energy_roof
 from roofline.units import counted, text
@@ -93,18 +96,20 @@ def energy_roofline(data: dict[str, Any], arches: Sequence[Arch], layers: Sequen
         labels.insert(number, Label(line.x[-1], line.y[-1], f"{arch.ceiling}: at most {text(top, 'FLOP/J')}", "roof",
                                     where="along", path=(line.x, line.y)))  # fmt: skip
     classes, points = _points(shown, lambda item: item.flop / item.energy_j, lambda item: item.energy_j / total)
-    spots = [Spot(item.flop / item.moved_byte, item.flop / item.energy_j, short_name(item.layer), item.energy_j)
+    spots = [Spot(item.flop / item.moved_byte, item.flop / item.energy_j, short_name(item.layer), item.energy_j,
+                  kind_of(item.layer))
              for item in shown]  # fmt: skip
+    named = labels_for(spots)
     half = Points((main.ridge,), (float(main.roof(main.ridge)),), "ridge", names=(f"half: {in_ratio(main.ridge)}",))
-    marks += [*points, half, *labels, *labels_for(spots)]
+    marks += [*points, half, *labels, *named]
     return Figure(
         title=heading("Energy roofline", data),
         subtitle=settings(data),
         panels=(
             Panel(Axis("Intensity", "FLOP/B", "log", x), Axis("Energy efficiency", "FLOP/J", "log", y), tuple(marks)),
         ),
-        key=class_keys(classes, "layer", "area: share of the energy"),
-        notes=(about, *_without(layers, shown, total)),
+        key=(*class_keys(classes, "layer", "area: share of the energy"), *others_key(named)),
+        notes=(about, *_without(data, layers, shown, total)),
     )
 
 
@@ -149,7 +154,7 @@ def power_line(
                       (*marks, *points, *labels)),),
         key=(*(Key(arch.mode, "roof", str(number)) for number, arch in enumerate(arches)),
              *class_keys(classes, "layer", f"points: layers in {data['mode']}, area: share of the energy")),
-        notes=(about, *_without(layers, shown, total)),
+        notes=(about, *_without(data, layers, shown, total)),
     )  # fmt: skip
 
 
@@ -168,9 +173,10 @@ def _points(shown: Sequence[LayerEnergy], height: Any, share: Any) -> tuple[list
     return list(classes), found
 
 
-def _without(layers: Sequence[LayerEnergy], shown: Sequence[LayerEnergy], total: float) -> tuple[str, ...]:
+def _without(
+    data: dict[str, Any], layers: Sequence[LayerEnergy], shown: Sequence[LayerEnergy], total: float
+) -> tuple[str, ...]:
     left = sum(1 for item in layers if item.energy_j > 0) - len(shown)
-    if not left:
-        return ()
-    share = 1 - sum(item.energy_j for item in shown) / total
-    return (f"Not shown: {counted(left, 'layer')} without FLOP, {share:.1%} of the energy.",)
+    share = 1 - sum(item.energy_j for item in shown) / total if left else 0.0
+    lost = (f"Not shown: {counted(left, 'layer')} without FLOP, {share:.1%} of the energy.",) if left else ()
+    return (*lost, *without_energy(data))

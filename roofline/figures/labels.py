@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -12,7 +12,7 @@ from roofline.figures.letters import height_mm, width_mm
 from roofline.figures.marks import Arrow, Bars, Label, Line, Panel, Points, Rule
 from roofline.figures.placing import Array, Box, Obstacles, Place, Wish, along, around, dots_along, place
 from roofline.figures.theme import LOOKS, Size
-from roofline.figures.ticks import position
+from roofline.figures.ticks import position, value_at
 
 LARGEST_MM = 11.0
 """Diameter of a point whose share is the whole; area is in proportion to share."""
@@ -20,7 +20,9 @@ SMALLEST_MM = 0.7
 _BESIDE = 14.0
 """How much worse a place with a line to it is, for a label that belongs along one."""
 _HEAVY = {"candidate": 0.4, "power-limited": 0.4, **dict.fromkeys(("model", "chosen", "maximum", "default"), 8.0)}
-"""How much it costs to cover a point of a role, where it is not 2.5."""
+"""How much it costs to cover a small point of a role, where it is not 2."""
+_UNCLEAR = 6.0
+"""How much worse a place along a line is that is about as near to another one."""
 _ROW = 3.0
 """How much worse a place is that has room for a row of text between it and its line."""
 ROW_MM = 3.6
@@ -53,21 +55,22 @@ def _mm(panel: Panel, x: Sequence[float], y: Sequence[float], wide: float, high:
 def _obstacles(panel: Panel, wide: float, high: float, size: Size) -> Obstacles:
     centres, radius, weight = [np.empty((0, 2))], [np.empty(0)], [np.empty(0)]
 
-    def add(at: Array, r: float | Sequence[float], w: float) -> None:
+    def add(at: Array, r: float | Array, w: float | Array) -> None:
         inside = ((at >= 0) & (at <= (wide, high))).all(axis=1)
         centres.append(at[inside])
-        radius.append(np.broadcast_to(np.asarray(r, dtype=np.float64), len(at))[inside])
-        weight.append(np.full(int(inside.sum()), w))
+        radius.append(np.broadcast_to(r, len(at))[inside])
+        weight.append(np.broadcast_to(w, len(at))[inside])
 
     for mark in panel.marks:
         if isinstance(mark, Points):
-            heavy = _HEAVY.get(mark.role, 2.5)
+            heavy = _HEAVY.get(mark.role, 2.0)
             middles = _mm(panel, mark.x, mark.y, wide, high)
             # many layers alike are one point to the eye
             spots: dict[tuple[float, float], float] = {}
             for spot, diameter in zip(map(tuple, middles.round(1).tolist()), diameters_mm(mark, size)):
                 spots[spot] = max(spots.get(spot, 0.0), diameter / 2)
-            add(np.array([*spots]).reshape(-1, 2), [*spots.values()], heavy)
+            radii = np.array([*spots.values()])
+            add(np.array([*spots]).reshape(-1, 2), radii, heavy * (1 + radii / size.factor))  # a large one is worse
         elif isinstance(mark, (Line, Arrow, Rule)):
             add(dots_along(_path(panel, mark, wide, high), (wide, high)), 0.1, 0.6)
         elif isinstance(mark, Bars):
@@ -92,15 +95,37 @@ def place_labels(panel: Panel, wide: float, high: float, size: Size) -> tuple[Pl
     labels = panel.labels
     if not labels:
         return ()
-    wishes = [_wish(panel, label, wide, high, size) for label in labels]
+    paths = {label: dots_along(_mm(panel, *label.path, wide, high), (wide, high)) for label in labels
+             if label.where == "along"}  # fmt: skip
+    wishes = [_clearer(_wish(panel, label, wide, high, size), label, paths) for label in labels]
     boxes = place(wishes, _obstacles(panel, wide, high, size), wide, high)
     lost = {label.role for label, box in zip(labels, boxes) if box is None and label.all_or_none}
     found = []
     for label, box in zip(labels, boxes):
         if box is None or (label.all_or_none and label.role in lost):
             continue
-        found.append(PlacedLabel(label, box, _is_apart(panel, label, box, wide, high, size)))
+        is_apart = _is_apart(panel, label, box, wide, high, size)
+        if label.short and box.width < width_mm(label.text, size.small_pt):
+            label = label._replace(text=label.short)
+        if is_apart and len(paths.get(label, ())):  # the line leads to the nearest place of its own
+            near = min(paths[label], key=lambda dot: math.hypot(*(dot - (box.x, box.y))))
+            label = label._replace(x=value_at(panel.x, near[0] / wide), y=value_at(panel.y, near[1] / high))
+        found.append(PlacedLabel(label, box, is_apart))
     return tuple(found)
+
+
+def _clearer(wish: Wish, label: Label, paths: Mapping[Label, Array]) -> Wish:
+    """Return a wish for a place along a line, places that could as well be about another line being worse."""
+    others = [path for other, path in paths.items() if other.path != label.path and len(path)]
+    if label not in paths or not others or not len(paths[label]):
+        return wish
+    theirs, own = np.concatenate(others), paths[label]
+
+    def away(spot: Place, dots: Array) -> float:
+        return float(np.hypot(*(dots - (spot.box.x, spot.box.y)).T).min())
+
+    worse = [_UNCLEAR if away(spot, theirs) < 1.5 * away(spot, own) else 0.0 for spot in wish.places]
+    return wish._replace(places=tuple(s._replace(cost=s.cost + more) for s, more in zip(wish.places, worse)))
 
 
 def _is_apart(panel: Panel, label: Label, box: Box, wide: float, high: float, size: Size) -> bool:
@@ -137,8 +162,13 @@ def _wish(panel: Panel, label: Label, wide: float, high: float, size: Size) -> W
         step = box[0] / 2 + 0.8 * size.factor
         before = _mm(panel, label.path[0][:1], label.path[1][:1], wide, high)[0][0] if label.path[0] else at[0]
         inside = min(max(at[0] - step, box[0] / 2), wide - box[0] / 2)
-        spots = (at[0] + step, before - step, inside)
-        return Wish(tuple(Place(Box(x, at[1], *box), i) for i, x in enumerate(spots)), must=True)
+        spots = [(at[0] + step, box), (before - step, box)]
+        if label.short:
+            less = width_mm(label.short, size.small_pt), box[1]
+            step -= (box[0] - less[0]) / 2
+            spots += [(at[0] + step, less), (before - step, less)]
+        spots.append((inside, box))
+        return Wish(tuple(Place(Box(x, at[1], *of), i) for i, (x, of) in enumerate(spots)), must=True)
     return Wish(around(at[0], at[1], *box, _free(panel, label, size)), at=(float(at[0]), float(at[1])))
 
 

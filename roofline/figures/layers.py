@@ -13,18 +13,19 @@ from roofline.figures.words import (
     class_keys,
     describe,
     heading,
+    kind_of,
     op_class,
     per_cent,
     settings,
     short_name,
     time_of,
     timed,
+    without_energy,
 )
 from roofline.units import text
 
 Of = Callable[[dict[str, Any]], "float | None"]
 
-_ALIKE = ("op_type", "class", "flops", "bytes_read", "bytes_written", "energy_j")
 _OUTSIDE = "outside layers"
 """What a run takes besides its layers: the host's time, of a calibration."""
 
@@ -40,7 +41,7 @@ def waterfall(data: dict[str, Any]) -> Figure:
     layers = [layer for layer in data["layers"] if time_of(layer) or layer["energy_j"]]
     alike: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
     for layer in layers:
-        alike.setdefault((time_of(layer), *(layer[key] for key in _ALIKE)), []).append(layer)
+        alike.setdefault((*kind_of(layer), time_of(layer), layer["energy_j"]), []).append(layer)
     groups = sorted(alike.values(), key=lambda group: -_sum(group, time_of))
     top, rest = groups[:LABELLED], sum(map(len, groups[LABELLED:]))
     outside = _outside(layers, data)
@@ -55,7 +56,8 @@ def waterfall(data: dict[str, Any]) -> Figure:
         for row, group in enumerate(top):
             end = start + _sum(group, of)
             words = (f"{len(group)} layers, each as " if len(group) > 1 else "") + describe(group[0])
-            marks += _bar(row, start, end, "time", op_class(group[0]), words, unit, total)
+            is_known = any(of(layer) is not None for layer in group)
+            marks += _bar(row, start, end, "time", op_class(group[0]), words, unit, total, is_known)
             start = end
         for row, name in enumerate(others, len(top)):
             end = total if name == _OUTSIDE else total - more
@@ -87,7 +89,8 @@ def classes(data: dict[str, Any]) -> Figure:
         largest = max([*(_sum(groups[name], of) for name in order), more])
         marks: list[Mark] = []
         for row, name in enumerate(order):
-            marks += _bar(row, 0.0, _sum(groups[name], of), "time", name, name, unit, total)
+            is_known = any(of(layer) is not None for layer in groups[name])
+            marks += _bar(row, 0.0, _sum(groups[name], of), "time", name, name, unit, total, is_known)
         if any(outside):
             marks += _bar(len(order), 0.0, more, "rest", "", _OUTSIDE, unit, total)
         marks = [mark for mark in marks if not isinstance(mark, Label)] + [m for m in marks if isinstance(m, Label)]
@@ -116,7 +119,8 @@ def _notes(data: dict[str, Any]) -> tuple[str, ...]:
     if data["totals"]["energy_j"] is None:
         return ("The energy is unknown: no coefficients for this device and precision.",)
     fixed = [f["message"] for f in data["findings"] if f["code"] == "energy-traffic"]
-    return (f"Energy at the {data['totals']['power_boundary']} boundary.", *fixed[:1])
+    said = [f"{message[0].upper()}{message[1:]}." for message in fixed[:1]]
+    return (f"Energy at the {data['totals']['power_boundary']} boundary.", *without_energy(data), *said)
 
 
 def _sum(layers: Sequence[dict[str, Any]], of: Of) -> float:
@@ -132,19 +136,16 @@ def _distinct(names: list[str]) -> list[str]:
     return found
 
 
-def _bar(row: int, start: float, end: float, role: str, group: str, name: str, unit: str, total: float) -> list[Mark]:
-    words = text(end - start, unit) + (f", {per_cent((end - start) / total)}" if total else "")
+def _bar(
+    row: int, start: float, end: float, role: str, group: str, name: str, unit: str, total: float, is_known: bool = True
+) -> list[Mark]:
+    short = text(end - start, unit) if is_known else "not counted"
+    words = short + (f", {per_cent((end - start) / total)}" if total and is_known else "")
     found: list[Mark] = [
         Bars((float(row),), (start,), (end,), role, group, names=(name,)),
-        Label(
-            end if role != "total" else start,
-            float(row),
-            words,
-            "value",
-            where="end",
-            path=((start, end), (float(row),) * 2),
-        ),
-    ]
+        Label(end if role != "total" else start, float(row), words, "value", where="end",
+              path=((start, end), (float(row),) * 2), short=short),
+    ]  # fmt: skip
     if role in ("time", "rest") and total and start:
         found.append(Line((start, start), (row - 1.0, float(row)), "connector"))
     return found

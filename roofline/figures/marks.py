@@ -132,6 +132,8 @@ class Label(NamedTuple):
     """The line that an ``along`` label belongs to, the bar of an ``end`` one: its x and its y."""
     clear: Literal["", "above", "below"] = ""
     """The side of `path` with no other line like it, where the label may be a row further off."""
+    short: str = ""
+    """What it says where it has no room beside its bar."""
     all_or_none: bool = False
     """Leave every label of this role out if one of them has no room."""
 

@@ -111,9 +111,16 @@ def pareto(
         panels=(Panel(Axis(f"{timed('time', data)}{per}", "s", "log", x), Axis(f"Energy{per}", "J", "log", y),
                       (*(mark for mark in marks if not isinstance(mark, Points) or mark.x), *labels)),),
         key=(*keys, Key("line: none is better in both")),
-        notes=(*((f"Not shown: {counted(far, 'mode')} of the grid further out.",) if far else ()),
-               *(f["message"] for f in data["findings"] if f["code"] == "energy-traffic")),
+        notes=(*((f"Not shown: {counted(far, 'point')} of the grid further out.",) if far else ()),
+               *_traffic_note(data)),
     )  # fmt: skip
+
+
+def _traffic_note(data: dict[str, Any]) -> tuple[str, ...]:
+    """Return what energies over all modes are of, where the time is of other traffic."""
+    if not any(finding["code"] == "energy-traffic" for finding in data["findings"]):
+        return ()
+    return (f"Energies are of the traffic that their coefficients were fitted to, times of {data['traffic']} traffic.",)
 
 
 def _is_within(spot: Spot, x: tuple[float, float], y: tuple[float, float]) -> bool:
@@ -189,6 +196,7 @@ def heatmap(data: dict[str, Any], found: ClockMap, value: str, slack: float) -> 
         panels=(Panel(_clocks(f"{found.clock} (MHz)", clocks), _clocks("Memory clock (MHz)", memory), tuple(marks)),
                 colours),
         key=tuple(keys),
+        notes=_traffic_note(data) if value == "energy" else (),
     )  # fmt: skip
 
 

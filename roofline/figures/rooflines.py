@@ -14,8 +14,10 @@ from roofline.figures.words import (
     describe,
     heading,
     in_ratio,
+    kind_of,
     labels_for,
     log_limits,
+    others_key,
     per_cent,
     performance,
     settings,
@@ -106,14 +108,15 @@ def time_roofline(data: dict[str, Any], pipes: Sequence[Ceiling], paths: Sequenc
                         names=tuple(f"ridge of {p.name}: {in_ratio(r)}" for p, r in zip(used, ridges))))  # fmt: skip
     # those along the level lines choose first, the slopes have room elsewhere
     ceiling_labels.sort(key=lambda label: (label.path[1][0] != label.path[1][-1], label.role != "ceiling"))
+    named = labels_for([_spot(layer) for layer in layers])
     marks += [*ceiling_labels,
               *(Label(r, p.rate, f"ridge {in_ratio(r)}", "ridge") for p, r in zip(used, ridges)),
-              *labels_for([_spot(layer) for layer in layers])]  # fmt: skip
+              *named]  # fmt: skip
     return Figure(
         title=heading("Time roofline", data),
         subtitle=settings(data),
         panels=(Panel(Axis(INTENSITY, "FLOP/B", "log", x), Axis(performance(data), "FLOP/s", "log", y), tuple(marks)),),
-        key=class_keys(classes, "layer", "area: share of the time"),
+        key=(*class_keys(classes, "layer", "area: share of the time"), *others_key(named)),
         notes=_notes(still, data),
     )
 
@@ -137,7 +140,11 @@ def _points(name: str, layers: Sequence[dict[str, Any]]) -> Points:
 
 def _spot(layer: dict[str, Any]) -> Spot:
     return Spot(
-        float(layer["intensity_flop_per_byte"] or 0), _rate(layer), short_name(layer), float(layer["share"] or 0)
+        float(layer["intensity_flop_per_byte"] or 0),
+        _rate(layer),
+        short_name(layer),
+        float(layer["share"] or 0),
+        kind_of(layer),
     )
 
 
@@ -186,7 +193,9 @@ def modes_roofline(data: dict[str, Any], ceiling: str, roofs: Sequence[Roof]) ->
         if model and roof.time_s:
             words = f"{roof.mode}: {text(flop / roof.time_s, 'FLOP/s')} in {text(roof.time_s, 's')}"
             marks.append(Points((model,), (flop / roof.time_s,), "model", str(number), names=(words,)))
-            labels.insert(len(roofs) + number, Label(model, flop / roof.time_s, text(roof.time_s, "s"), "model"))
+            labels.insert(
+                len(roofs) + number, Label(model, flop / roof.time_s, f"{roof.mode}: {text(roof.time_s, 's')}", "model")
+            )
     if model:
         marks.insert(0, Line((model, model), y, "balance", "", f"the whole model: {in_ratio(model)}"))
         labels.append(Label(model, y[1], f"model {in_ratio(model)}", "balance", where="along",

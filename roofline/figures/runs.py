@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 
 from roofline.figures.figure import Figure
 from roofline.figures.marks import Area, Axis, Floats, Key, Label, Line, Mark, Panel, Points, Rule
-from roofline.figures.words import heading, log_limits, settings, short_name, time_of, timed
+from roofline.figures.ticks import MOST
+from roofline.figures.words import heading, log_limits, per_cent, settings, short_name, time_of, timed
 from roofline.units import significant, text
 
 
@@ -131,12 +132,14 @@ def memory_schedule(
         panels.append(_held("Activations", live_bytes, names, 0, None))
     notes = ["Workspaces of a runtime's algorithms are not in it."]
     if device_bytes is not None and near is None:
-        notes.insert(0, f"The device has {text(device_bytes, 'B')}; at most {top / device_bytes:.1%} of it is taken.")
+        notes.insert(
+            0, f"The device has {text(device_bytes, 'B')}; at most {per_cent(top / device_bytes)} of it is taken."
+        )
     return Figure(
         title=heading("Memory", data),
         subtitle=settings({**data, "basis": ""}, with_mode=False),
         panels=tuple(panels),
-        key=(Key(f"weights {text(weight_bytes, 'B')}", "weights"),
+        key=(*((Key(f"weights {text(weight_bytes, 'B')}", "weights"),) if weight_bytes else ()),
              Key(f"activations, at most {text(live_bytes[peak], 'B')}", "activations")),
         notes=tuple(notes),
     )  # fmt: skip
@@ -158,5 +161,7 @@ def _held(title: str, live: Sequence[int], names: Sequence[str], weights: int, l
         marks.append(Rule("y", limit, "limit", "", words))
         labels.append(Label(0.5, limit, words, "limit", where="along", path=((x[0], x[-1]), (limit, limit))))
     marks.append(Points((peak + 1.0,), (top,), "peak", names=(f"{names[peak]}: {text(top, 'B')}",)))
-    return Panel(Axis("Layer, in order", "", "linear", (x[0], x[-1])),
+    every = max(1, -(-len(live) // MOST))
+    places = tuple(float(n) for n in range(every, len(live) + 1, every))
+    return Panel(Axis("Layer, in order", "", "linear", (x[0], x[-1]), ticks=places if len(live) < 2 * MOST else ()),
                  Axis(title, "B", "linear", (0.0, 1.25 * max(top, limit or 0.0))), (*marks, *labels))  # fmt: skip

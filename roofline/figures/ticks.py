@@ -66,6 +66,12 @@ def position(axis: Axis, value: float) -> float:
     return (value - first) / (last - first)
 
 
+def value_at(axis: Axis, place: float) -> float:
+    """Return the value at a place on an axis: the inverse of `position`."""
+    first, last = axis.limits
+    return first * (last / first) ** place if axis.scale == "log" else first + place * (last - first)
+
+
 def _title(axis: Axis, exponent: int) -> str:
     if not axis.unit:
         return axis.title

@@ -18,6 +18,7 @@ from roofline.figures.words import (
     labels_for,
     log_limits,
     op_class,
+    others_key,
     performance,
     short_name,
 )
@@ -67,7 +68,8 @@ def comparison(data: dict[str, Any], a: Side, b: Side, layers: Sequence[dict[str
         subtitle=_subtitle(data),
         panels=(Panel(Axis("Intensity", "FLOP/B", "log", x), Axis(performance(data), "FLOP/s", "log", y),
                       (*marks, *labels)),),
-        key=class_keys(by_class(row.row for row in placed), "side-b", "pale: A, strong: B", "area: share of the time"),
+        key=(*class_keys(by_class(row.row for row in placed), "side-b", "pale: A, strong: B",
+                         "area: share of the time"), *others_key(labels)),
         notes=_notes(data, len(layers) - len(placed)),
     )  # fmt: skip
 
@@ -85,7 +87,8 @@ class _Placed(NamedTuple):
     def as_spot(self, side: str) -> Spot:
         x, y = self.on(side) or (0.0, 0.0)
         name = f"{side.upper()}: {short_name({**self.row, 'name': self.row[f'name_{side}']})}"
-        return Spot(x, y, name, self.row[f"time_{side}_s"] or 0.0)
+        kind = (self.row["op_type"], self.row[f"flops_{side}"], self.row[f"bytes_{side}"])
+        return Spot(x, y, name, self.row[f"time_{side}_s"] or 0.0, kind)
 
 
 def _places(layers: Sequence[dict[str, Any]]) -> list[_Placed]:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from roofline.errors import one_line
 from roofline.figures.marks import Key, Label
 from roofline.figures.theme import OP_CLASSES
-from roofline.units import significant, text
+from roofline.units import counted, significant, text
 
 Layer = dict[str, Any]
 LABELLED = 10
@@ -62,12 +62,15 @@ def time_of(layer: Layer) -> float | None:
 
 def short_name(layer: Layer) -> str:
     """Return what tells a layer from others: ``/layer4/layer4.0/conv2/Conv`` -> ``layer4.0/conv2``."""
-    parts = [part for part in one_line(str(layer["name"])).split("/") if part]
-    if len(parts) > 1 and parts[-1].rstrip("_0123456789") == layer["op_type"]:
+    whole, mark, aside = one_line(str(layer["name"])).partition(" (")  # "/fc/Gemm (backward)"
+    parts = [part for part in whole.split("/") if part]
+    if len(parts) > 1 and parts[-1].rstrip("_0123456789") == str(layer["op_type"]).partition(" (")[0]:
         parts = parts[:-1]
     kept = [a for a, b in zip(parts, [*parts[1:], ""]) if not b.startswith(f"{a}.")]
     name = "/".join(kept[-2:]) or one_line(str(layer["op_type"]))
-    return name if len(name) <= 26 else f"…{name[-25:]}"
+    said = mark + aside
+    room = 26 - len(said)
+    return name + said if len(name) <= room or room < 4 else f"…{name[1 - room :]}{said}"
 
 
 def describe(layer: Layer) -> str:
@@ -81,6 +84,15 @@ def describe(layer: Layer) -> str:
     if layer["energy_j"] is not None:
         parts.append(text(layer["energy_j"], "J"))
     return ", ".join(parts) + (f", limited by {layer['ceiling']}" if layer["ceiling"] else "")
+
+
+def without_energy(data: dict[str, Any]) -> tuple[str, ...]:
+    """Return a note on layers that take time and whose energy is not known, where others' is."""
+    if data["totals"]["energy_j"] is None:
+        return ()
+    lost = [layer for layer in data["layers"] if time_of(layer) and layer["energy_j"] is None]
+    share = per_cent(sum(layer["share"] or 0.0 for layer in lost))
+    return (f"The coefficients do not count {counted(len(lost), 'layer')}, {share} of the time.",) if lost else ()
 
 
 def op_class(layer: Layer) -> str:
@@ -97,6 +109,11 @@ def by_class(layers: Iterable[Layer]) -> dict[str, list[Layer]]:
     return {name: found[name] for name in OP_CLASSES if name in found}
 
 
+def others_key(labels: Iterable[Label]) -> tuple[Key, ...]:
+    """Return what ``+2`` behind a layer's name means, where it is there."""
+    return (Key("+n: others at the same place"),) if any(", +" in label.text for label in labels) else ()
+
+
 def class_keys(names: Iterable[str], role: str = "layer", *extra: str) -> tuple[Key, ...]:
     """Return the key of op classes, and words after it."""
     return (*(Key(name, role, name) for name in names), *(Key(words) for words in extra))
@@ -109,10 +126,21 @@ class Spot(NamedTuple):
     y: float
     name: str
     weight: float
+    kind: tuple[Any, ...] = ()
+    """What equal layers have in common."""
+
+
+def kind_of(layer: Layer) -> tuple[Any, ...]:
+    """Return what layers that are equal in work and bytes have in common."""
+    return tuple(layer[key] for key in ("op_type", "class", "flops", "bytes_read", "bytes_written"))
 
 
 def labels_for(spots: Sequence[Spot], role: str = "layer") -> list[Label]:
-    """Return a label for each of the ten that matter most; layers at one place share one: ``conv2 ×4``."""
+    """Return a label for each of the ten places that matter most.
+
+    It names the layer with the largest share there: ``conv2 ×4`` are four equal ones, ``conv2 ×4, +2`` has two others
+    beside them.
+    """
     places: dict[tuple[int, int], list[Spot]] = {}
     for spot in sorted(spots, key=lambda spot: -spot.weight):
         places.setdefault((round(25 * math.log10(spot.x)), round(25 * math.log10(spot.y))), []).append(spot)
@@ -120,7 +148,8 @@ def labels_for(spots: Sequence[Spot], role: str = "layer") -> list[Label]:
     found = []
     for group in ranked[:LABELLED]:
         first = group[0]
-        more = f" ×{len(group)}" if len(group) > 1 else ""
+        equal = sum(spot.kind == first.kind for spot in group)
+        more = (f" ×{equal}" if equal > 1 else "") + (f", +{len(group) - equal}" if equal < len(group) else "")
         found.append(Label(first.x, first.y, first.name + more, role))
     return found
 

@@ -30,7 +30,7 @@ def clock_map(analysis: Analysis) -> ClockMap:
         fixed = clock if memory is not None and len(device.knobs[clock].values) < 2 else "the memory clock"
         raise DeviceError(
             f"{fixed} has one setting: there is nothing to map", where=f"{device.id}: --kind heatmap",
-            hint="--kind pareto draws the modes that there are",
+            hint="--kind modes draws the modes that there are",
         )  # fmt: skip
     clocks, memories = device.knobs[clock].values, device.knobs[memory].values
     rows, columns = np.meshgrid(memories, clocks, indexing="ij")

@@ -185,21 +185,32 @@ def _time(analysis: Analysis) -> Figure:
 
 
 def _modes(analysis: Analysis) -> Figure:
+    _refuse_without_flops(analysis)
     return rooflines.modes_roofline(_with_time(analysis), *roofs(analysis))
 
 
 def _energy(analysis: Analysis) -> Figure:
+    _refuse_without_flops(analysis)
     found, data = energies.priced(analysis), _by_roofline(analysis)
     arches = energies.arches(found, [0])
     return energy_figures.energy_roofline(data, arches, energies.layer_energies(found, data), energies.about(analysis))
 
 
 def _power(analysis: Analysis) -> Figure:
+    _refuse_without_flops(analysis)
     found, data = energies.priced(analysis), _by_roofline(analysis)
     arches = energies.arches(found, energies.power_modes(analysis), main_only=True)
     limit = found.task.device.power_limit_w
     return energy_figures.power_line(data, arches, energies.layer_energies(found, data),
                                      limit.value if limit else None, energies.about(analysis))  # fmt: skip
+
+
+def _refuse_without_flops(analysis: Analysis) -> None:
+    if not _with_time(analysis)["totals"]["flops"]:
+        raise UsageError(
+            "nothing that it runs computes anything: there is no place under a roof", where=analysis.graph.path,
+            expected="--kind layers or classes, which draw times",
+        )  # fmt: skip
 
 
 def _by_roofline(analysis: Analysis) -> dict[str, Any]:
@@ -224,9 +235,11 @@ def _memory(analysis: Analysis) -> Figure:
 def _pareto(analysis: Analysis, grid: str, slack: float) -> Figure:
     from roofline.selection.select import select_among
 
+    evaluation = evaluation_of(analysis)
+    if not evaluation.task.has_energy:  # its own words: those of a selection offer options that a picture has not
+        energies.priced(analysis)
     selection = select_among([analysis], grid=grid, slack=slack)
     kept, limited = clocks.spots(selection)
-    evaluation = evaluation_of(analysis)
     over = evaluation.task.is_power_limited(evaluation.power_w)
     named = [mode_figures.Spot(m.name, float(t), float(e), bool(limited)) for m, t, e, limited in
              zip(evaluation.modes[1:], evaluation.time_s[1:], evaluation.energy_j[1:], over[1:])]  # fmt: skip
@@ -271,6 +284,8 @@ def of_comparison(comparison: Comparison) -> Figure:
         raise UsageError(
             "this picture needs a device on both sides", where="--kind compare", expected="--device as well"
         )
+    for side in (comparison.a, comparison.b):
+        _with_time(side)
     classes = [{layer["name"]: layer["class"] for layer in side.layers} for side in (comparison.a, comparison.b)]
     rows = [{**row, "class": classes[0].get(row["name_a"]) or classes[1].get(row["name_b"])}
             for row in csv_rows(comparison)]  # fmt: skip

@@ -54,7 +54,32 @@ const chart = (() => {
       const points = roof.points.map(([a, b]) => `${x(a).toFixed(1)},${y(b).toFixed(1)}`).join(" ");
       group.append(element("polyline", { points, class: `roof ${roof.style}`, "clip-path": "url(#inside)" }));
     }
+    for (const { ridge, label } of view.roofs.filter((roof) => roof.ridge && roof.style === "binds")) {
+      const diamond = element("path", { d: outline("diamond", x(ridge[0]), y(ridge[1]), 4), class: "ridge" });
+      diamond.append(element("title", {}, `ridge of ${label}: ${words.ratio(ridge[0])} FLOP/B`));
+      group.append(diamond);
+    }
     svg.append(group);
+  }
+
+  /** The path of a marker around a place; all of about one area. */
+  function outline(marker, cx, cy, r) {
+    const polygon = (corners) => `M${corners.map(([a, b]) => `${(cx + a * r).toFixed(1)},${(cy + b * r).toFixed(1)}`).join("L")}Z`;
+    if (marker === "square") return polygon([[-0.88, -0.88], [0.88, -0.88], [0.88, 0.88], [-0.88, 0.88]]);
+    if (marker === "diamond") return polygon([[0, -1.2], [1.2, 0], [0, 1.2], [-1.2, 0]]);
+    if (marker === "triangle") return polygon([[0, -1.15], [1.15, 0.95], [-1.15, 0.95]]);
+    if (marker === "cross") {
+      return polygon([[-1, -0.35], [-0.35, -0.35], [-0.35, -1], [0.35, -1], [0.35, -0.35], [1, -0.35], [1, 0.35],
+        [0.35, 0.35], [0.35, 1], [-0.35, 1], [-0.35, 0.35], [-1, 0.35]]);
+    }
+    return `M${(cx - r).toFixed(1)},${cy.toFixed(1)}a${r},${r} 0 1,0 ${2 * r},0a${r},${r} 0 1,0 ${-2 * r},0Z`;
+  }
+
+  /** A sample of an op class, as its points are drawn. */
+  function swatch(name, markers) {
+    const svg = element("svg", { class: "dot", viewBox: "0 0 13 13", "aria-hidden": "true" });
+    svg.append(element("path", { d: outline(markers[name], 6.5, 6.5, 5), class: `class-${name}` }));
+    return svg;
   }
 
   /** Labels of roofs: along a slope, else at the right, moved apart where they would lie on each other. */
@@ -84,18 +109,19 @@ const chart = (() => {
     const made = new Map();
     // large ones first, so that small ones stay within reach
     for (const point of [...view.points].sort((a, b) => b.share - a.share)) {
-      const circle = element("circle", {
-        cx: x(point.x).toFixed(1), cy: y(point.y).toFixed(1), r: (3 + 26 * Math.sqrt(point.share)).toFixed(1),
+      const [cx, cy, r] = [x(point.x), y(point.y), 3 + 26 * Math.sqrt(point.share)];
+      const shape = element("path", {
+        d: outline(view.markers[point.class], cx, cy, Number(r.toFixed(1))), cx: cx.toFixed(1), cy: cy.toFixed(1), r: r.toFixed(1),
         class: `point class-${point.class}`, tabindex: "-1", role: "img", "aria-label": point.label, "data-i": point.i,
       });
-      made.set(point.i, circle);
-      group.append(circle);
+      made.set(point.i, shape);
+      group.append(shape);
     }
     svg.append(group);
     return made;
   }
 
-  /** Draw a view into the svg and return layer -> circle. */
+  /** Draw a view into the svg and return layer -> its shape. */
   function draw(svg, view) {
     const { width, height } = view;
     const box = { left: view.left, right: width - 8, top: 24, bottom: height - 42 };
@@ -107,20 +133,20 @@ const chart = (() => {
     svg.setAttribute("height", height);
     drawAxes(svg, box, x, y, view);
     drawRoofs(svg, box, x, y, view);
-    const circles = drawPoints(svg, x, y, view);
+    const shapes = drawPoints(svg, x, y, view);
     drawRoofLabels(svg, box, x, y, view);
     const ring = element("g", { class: "ring", "pointer-events": "none" });
     svg.append(ring);
-    return { circles, ring, width, x, y };
+    return { shapes, ring, width, x, y };
   }
 
   /** Mark one layer: a ring around its point, and a line to where it lies by the bytes that pass the cache. */
   function mark(drawn, point) {
     drawn.ring.replaceChildren();
     if (!point) return;
-    const circle = drawn.circles.get(point.i);
-    if (!circle) return;
-    const [cx, cy, r] = ["cx", "cy", "r"].map((name) => Number(circle.getAttribute(name)));
+    const shape = drawn.shapes.get(point.i);
+    if (!shape) return;
+    const [cx, cy, r] = ["cx", "cy", "r"].map((name) => Number(shape.getAttribute(name)));
     if (point.cacheX && point.cacheX !== point.x) {
       const at = drawn.x(point.cacheX);
       drawn.ring.append(element("line", { x1: cx, x2: at, y1: cy, y2: cy }), element("circle", { cx: at, cy, r: 4 }));
@@ -138,5 +164,5 @@ const chart = (() => {
     return [step(low / 1.2, Math.floor), step(high * 1.2, Math.ceil)];
   }
 
-  return { draw, mark, range };
+  return { draw, mark, range, swatch };
 })();

@@ -15,6 +15,7 @@ from roofline.analysis import Analysis
 from roofline.devices.spec import DeviceSpec, EnergySet, PowerMode
 from roofline.devices.tables import find_idle_model
 from roofline.export.as_table import coverage_line, operators
+from roofline.figures.theme import OP_CLASSES
 from roofline.prediction import Factors
 from roofline.selection.candidates import seen_knobs
 from roofline.task import Task
@@ -74,6 +75,7 @@ def report_data(analyses: Sequence[Analysis]) -> dict[str, Any]:
         "start": _mode(start, place[start.base]),
         "ways": ways,
         "columns": pool.columns,
+        "markers": {name: marker for name, (_, marker) in OP_CLASSES.items()},
     }
 
 

@@ -1,7 +1,7 @@
 "use strict";
 /* Joins it all: what is chosen, the results, and the parts of the page that show them. */
 (() => {
-  const { modeName, ratio, share, text } = words;
+  const { modeName, plain, ratio, share, text } = words;
   const { $, make } = summary;
   const data = JSON.parse($("data").textContent);
   const ways = model.unpack(data);
@@ -56,7 +56,7 @@
       else state.hidden.add(name);
       showLayers();
     });
-    return make("label", { className: "class" }, input, make("span", { className: `dot class-${name}` }), name);
+    return make("label", { className: "class" }, input, chart.swatch(name, data.markers), name);
   }
 
   function chooseMode(i) {
@@ -187,15 +187,15 @@
     points = new Map(view.points.map((point) => [point.i, point]));
     const hadFocus = $("chart").contains(document.activeElement);
     drawn = chart.draw($("chart"), view);
-    const circles = inOrder();
-    roving.setTabStop(circles, circles.findIndex((circle) => Number(circle.dataset.i) === state.marked));
-    if (hadFocus && circles.length) circles.find((circle) => circle.tabIndex === 0).focus({ preventScroll: true });
+    const shapes = inOrder();
+    roving.setTabStop(shapes, shapes.findIndex((shape) => Number(shape.dataset.i) === state.marked));
+    if (hadFocus && shapes.length) shapes.find((shape) => shape.tabIndex === 0).focus({ preventScroll: true });
     $("chart").setAttribute("aria-label", `Roofline chart of ${view.points.length} layers; arrow keys go from one to the next`);
     $("caption").textContent = view.caption;
   }
 
-  /** The circles from left to right. */
-  const inOrder = () => [...drawn.circles.values()].sort((a, b) => a.getAttribute("cx") - b.getAttribute("cx"));
+  /** The points from left to right. */
+  const inOrder = () => [...drawn.shapes.values()].sort((a, b) => a.getAttribute("cx") - b.getAttribute("cx"));
 
   /** Show one layer in table and picture. */
   function mark(i, from) {
@@ -203,7 +203,7 @@
     state.marked = i;
     chart.mark(drawn, points.get(i));
     const tip = $("tip");
-    tip.hidden = i === null || !drawn.circles.has(i);
+    tip.hidden = i === null || !drawn.shapes.has(i);
     if (i === null) return;
     const place = shown.findIndex((row) => row.i === i);
     if (from === "chart" && place >= state.limit) showMore(place + CHUNK);
@@ -226,9 +226,9 @@
       `${text(row.flops, "FLOP")}, ${text(row.bytes_read + row.bytes_written, "B")}, ${ratio(row.intensity_flop_per_byte)} FLOP/B`,
       row.limited_by ? `limited by ${row.limited_by}: ${row.ceiling}` : "",
     ];
-    tip.replaceChildren(make("strong", { textContent: row.name }), ...lines.filter(Boolean).map((line) => make("div", { textContent: line })));
-    const circle = drawn.circles.get(i);
-    const [cx, cy, r] = ["cx", "cy", "r"].map((name) => Number(circle.getAttribute(name)));
+    tip.replaceChildren(make("strong", { textContent: plain(row.name) }), ...lines.filter(Boolean).map((line) => make("div", { textContent: line })));
+    const shape = drawn.shapes.get(i);
+    const [cx, cy, r] = ["cx", "cy", "r"].map((name) => Number(shape.getAttribute(name)));
     const room = $("picture").clientWidth - tip.offsetWidth;
     tip.style.left = `${Math.max(0, Math.min(room, cx - tip.offsetWidth / 2))}px`;
     const above = cy - r - tip.offsetHeight - 10;
@@ -238,12 +238,12 @@
   /** Pin a layer: all there is to say about it, under the table. */
   function pin(i) {
     const row = rows[i];
-    const entries = Object.entries(table.plainRows([row])[0]).filter(([, value]) => value !== null);
+    const entries = Object.entries(table.plainRows([row])[0]).filter(([, value]) => value !== null && value !== "");
     $("detail").hidden = false;
     $("detail").replaceChildren(
-      make("h3", { textContent: row.name }),
+      make("h3", { textContent: plain(row.name) }),
       make("dl", {}, ...entries.filter(([key]) => key !== "name").flatMap(([key, value]) => [
-        make("dt", { textContent: key }), make("dd", { textContent: Array.isArray(value) ? value.join("\n") : String(value) }),
+        make("dt", { textContent: table.title(key) }), make("dd", { textContent: table.said(key, value) }),
       ])),
     );
   }
@@ -277,7 +277,7 @@
     $("json").addEventListener("click", () => save(fileName("json"), "application/json", asJson()));
     $("print").addEventListener("click", () => window.print());
     const body = $("layer-table").tBodies[0];
-    roving.listen($("chart"), { selector: "circle", all: inOrder, mark: (i) => mark(i, "chart"), pin });
+    roving.listen($("chart"), { selector: ".point", all: inOrder, mark: (i) => mark(i, "chart"), pin });
     roving.listen(body, { selector: "tr", all: () => [...body.rows], mark: (i) => mark(i, "table"), pin });
     new ResizeObserver(() => { if (pictureWidth() !== drawn.width) showPicture(); }).observe($("picture"));
     const box = $("layer-scroll");

@@ -15,6 +15,7 @@ from roofline import __version__
 from roofline.analysis import Analysis
 from roofline.devices.spec import DeviceSpec
 from roofline.errors import UsageError
+from roofline.figures.theme import OP_CLASSES, THEMES
 from roofline.report.data import report_data
 from roofline.report.origins import origin_rows, source_lines
 
@@ -40,7 +41,7 @@ def report_html(analysis: Analysis, others: Sequence[Analysis] = ()) -> str:
         raise UsageError("a report is about a model on a device", expected="--device as well")
     analyses = (analysis, *others)
     data = report_data(analyses)
-    script, style = "\n".join(part(name) for name in SCRIPTS), part("report.css")
+    script, style = "\n".join(part(name) for name in SCRIPTS), part("report.css") + _class_styles()
     rows = origin_rows(analyses)
     values = {
         "policy": f"default-src 'none'; img-src data:; script-src {_hash(script)}; style-src {_hash(style)}; "
@@ -60,6 +61,17 @@ def report_html(analysis: Analysis, others: Sequence[Analysis] = ()) -> str:
         "script": script,
     }
     return re.sub(r"\{\{(\w+)\}\}", lambda found: values[found[1]], part("template.html"))
+
+
+def _class_styles() -> str:
+    """Return the colours of op classes, those of the pictures, on either background."""
+    rules = "".join(f".class-{name} {{ fill: var(--{name}); }}\n" for name in OP_CLASSES)
+    variables = {
+        theme.name: " ".join(f"--{name}: {theme.look('layer', name).colour};" for name in OP_CLASSES)
+        for theme in THEMES.values()
+    }
+    dark = f"@media screen and (prefers-color-scheme: dark) {{ :root {{ {variables['dark']} }} }}\n"
+    return f":root {{ {variables['light']} }}\n{dark}{rules}"
 
 
 def part(name: str) -> str:

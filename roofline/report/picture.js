@@ -23,8 +23,10 @@ const picture = (() => {
   /** One point per layer with FLOPs. */
   function pointsOf(way, found, rows, kind) {
     const work = workOf(way, found, kind);
+    const total = kind === "time" || !found.charged ? 0 : model.sum(found.charged);
     return rows.flatMap((row) => {
       const { i } = row;
+      const part = kind === "time" ? row.share : found.charged && total > 0 ? found.charged[i] / total : 0;
       if (work === null || !(row.share > 0)) return [];
       const flop = work.flop(i);
       const x = flop / work.moved(i);
@@ -32,8 +34,8 @@ const picture = (() => {
       if (!(x >= LEAST && y > 0 && Number.isFinite(x) && Number.isFinite(y))) return [];
       const cacheX = kind === "time" && row.cache_bytes > 0 ? flop / row.cache_bytes : 0;
       const unit = kind === "time" ? "FLOP/s" : "FLOP/J";
-      const label = `${row.name}: ${ratio(x)} FLOP/B, ${text(y, unit)}, ${share(row.share)} of the time`;
-      return [{ i, x, y, cacheX, share: row.share, class: table.className(row), label }];
+      const label = `${words.plain(row.name)}: ${ratio(x)} FLOP/B, ${text(y, unit)}, ${share(part)} of the ${kind}`;
+      return [{ i, x, y, cacheX, share: part, class: table.className(row), label }];
     });
   }
 
@@ -52,7 +54,7 @@ const picture = (() => {
     }
     const flats = way.ceilings.map((ceiling, c) => ({
       points: [[peak[c] / bandwidth, peak[c]], [high, peak[c]]], style: ceiling.is_known ? "binds" : "spare",
-      labelAt: [high, peak[c]],
+      labelAt: [high, peak[c]], ridge: [peak[c] / bandwidth, peak[c]],
       label: `${ceiling.precision} ${narrow ? text(peak[c], "") : `${ceiling.pipe} ${text(peak[c], "FLOP/s")}`}${
         ceiling.is_known ? "" : narrow ? " ?" : " (rate unknown)"}`,
     })).filter((roof) => Number.isFinite(roof.labelAt[1]));
@@ -101,7 +103,7 @@ const picture = (() => {
     const narrow = width < 600;
     const roofs = isTime ? timeRoofs(data, way, found, xs, narrow) : way.energy ? energyRoofs(way, found, xs) : [];
     return {
-      width, height: narrow ? 340 : 440, left: 50, xs, ys, points, roofs, xText: xTick, yText: tick,
+      width, height: narrow ? 340 : 440, left: 50, xs, ys, points, roofs, markers: data.markers, xText: xTick, yText: tick,
       xTitle: "FLOP per byte moved", yTitle: isTime ? "FLOP/s" : "FLOP/J", caption: caption(way, found, kind, shown, points),
     };
   }
@@ -115,7 +117,7 @@ const picture = (() => {
     const height = way.prediction ? " Height is the predicted speed, below what the ceilings allow." : "";
     if (kind === "time") return `Area is the share of the time.${height}${broken}${missing}`;
     if (way.energy === null) return "No energy: the device file has no coefficients for this precision.";
-    return `Area is the share of the time. Work and bytes as ${way.energy.name} counts them (${way.energy.traffic} traffic); `
+    return `Area is the share of the energy. Work and bytes as ${way.energy.name} counts them (${way.energy.traffic} traffic); `
       + `an arch is what one layer alone on that pipe could reach, static power included.${missing}`;
   }
 

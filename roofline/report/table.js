@@ -1,7 +1,7 @@
 "use strict";
 /* The layers as rows: what is shown of them, in which order, and as CSV and JSON. */
 const table = (() => {
-  const { ratio, share, text } = words;
+  const { plain, ratio, share, text } = words;
 
   /** Every figure of one layer, with the keys of `roofline analyze --format json`. */
   function record(way, found, i) {
@@ -32,7 +32,7 @@ const table = (() => {
 
   /** [key, title, what to sort by, what to show, whether it is a number]. */
   const COLUMNS = [
-    ["name", "layer", (row) => row.name, (row) => row.name, false],
+    ["name", "layer", (row) => row.name, (row) => plain(row.name), false],
     ["time", "time", timeOf, (row) => text(timeOf(row), "s"), true],
     ["share", "share", (row) => row.share, (row) => (row.share === null ? "-" : share(row.share)), true],
     ["energy", "energy", (row) => row.energy_j, (row) => text(row.energy_j, "J"), true],
@@ -94,6 +94,25 @@ const table = (() => {
     return /[",\r\n]/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell;
   }
 
+  /** What a key of a row ends in -> the unit of its numbers. */
+  const UNITS = [["_flop_per_byte", " FLOP/B"], ["_s", "s"], ["_j", "J"], ["flops", "FLOP"], ["macs", "MAC"], ["bytes", "B"],
+    ["bytes_read", "B"], ["bytes_written", "B"]];
+
+  const unitOf = (key) => UNITS.find(([end]) => key.endsWith(end)) || ["", ""];
+
+  /** `roofline_time_s` is "roofline time". */
+  const title = (key) => (/_(s|j|flop_per_byte)$/.test(key) ? key.slice(0, -unitOf(key)[0].length) : key).replaceAll("_", " ");
+
+  /** A value of a row in words. */
+  function said(key, value) {
+    if (Array.isArray(value)) return value.map((one) => plain(String(one))).join("\n");
+    if (typeof value !== "number") return plain(String(value));
+    if (key === "share") return share(value);
+    const [end, unit] = unitOf(key);
+    if (end === "_flop_per_byte") return ratio(value) + unit;
+    return unit ? text(value, unit) : String(value);
+  }
+
   /** What goes into files: the keys of `analyze`, numbers in full. */
   const plainRows = (rows) => rows.map(({ i, op, ...row }) => row);
 
@@ -123,5 +142,5 @@ const table = (() => {
     }, null, 1);
   }
 
-  return { COLUMNS, className, csv, json, filtered, mostOfTime, plainRows, records, sorted, timeOf };
+  return { COLUMNS, className, csv, json, filtered, mostOfTime, plainRows, records, said, sorted, timeOf, title };
 })();

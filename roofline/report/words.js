@@ -69,8 +69,11 @@ const words = (() => {
       + `${text(found.total_s, "s")}${energy} per run, ${found.limitedBy}-bound.${bestModes(data, named)}${incomplete}`;
   }
 
+  /** A name of a file, what is not printable in it as an escape. */
+  const plain = (name) => name.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, (c) => `\\u${c.codePointAt(0).toString(16).padStart(4, "0")}`);
+
   const share = (value) => `${(100 * value).toFixed(1)} %`;
   const ratio = (value) => (value === null || Number.isNaN(value) ? "-" : significant(value));
 
-  return { fixed, knob, modeName, ratio, share, significant, text, verdict };
+  return { fixed, knob, modeName, plain, ratio, share, significant, text, verdict };
 })();

@@ -208,6 +208,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
             "errors",
             *EVALUATED,
             "export",
+            "figures.theme",
             "findings",
             "notes",
             "",

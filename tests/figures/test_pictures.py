@@ -6,19 +6,22 @@ import math
 from pathlib import Path
 from typing import Any
 
+import onnx
 import pytest
-from conftest import model_path
+from conftest import build_model, model_path
 from samples import MODEL, ONE_MODEL, TABLE, picture
 
 import roofline
 from roofline.errors import DeviceError, MeasurementError, UsageError
 from roofline.figures.figure import Figure
+from roofline.figures.layers import classes, waterfall
 from roofline.figures.marks import Area, Arrow, Bars, Cells, Label, Line, Points, Rule
 from roofline.figures.measured import POWER, Pair, measured_against
 from roofline.figures.modes import ClockMap, Spot, front_of, heatmap, pareto
 from roofline.figures.rooflines import Ceiling, Roof, modes_roofline, time_roofline
 from roofline.figures.runs import BatchPoint, batch_sweep, memory_schedule
-from roofline.figures.words import short_name
+from roofline.figures.words import Spot as LayerSpot
+from roofline.figures.words import labels_for, short_name
 from roofline.plots.energies import layer_energies, priced
 
 ROW = {"class": "matmul", "op_type": "MatMul", "limited_by": "memory", "ceiling": "DRAM", "bytes_read": 0,
@@ -109,7 +112,7 @@ def test_front_is_what_none_beats() -> None:
     assert marks(figure, Rule, "slack")[0].at == 1.01
     assert {label.text for label in figure.panels[0].labels} == {"a", "b", "d", "fastest sustained + 1 %"}
     # beyond 5 J x 1.12, the dearest of front and marks: the far one, the one over the limit, and "e"
-    assert figure.notes[0] == "Not shown: 3 modes of the grid further out."
+    assert figure.notes[0] == "Not shown: 3 points of the grid further out."
 
 
 def test_heat_map_by_hand() -> None:
@@ -154,7 +157,7 @@ def test_memory_by_hand() -> None:
     assert marks(figure, Rule, "limit")[0].at == 200.0
     assert marks(figure, Points, "peak")[0][:2] == ((2.0,), (140.0,))
     roomy = memory_schedule(data(), (10, 30, 20), ("a", "b", "c"), 100, 13000.0)
-    assert not marks(roomy, Rule, "limit") and roomy.notes[0] == "The device has 13.0 kB; at most 1.0% of it is taken."
+    assert not marks(roomy, Rule, "limit") and roomy.notes[0] == "The device has 13.0 kB; at most 1.0 % of it is taken."
     assert len(roomy.panels) == 2 and marks(roomy, Area, "activations", 1)[0].high[2] == 30
 
 
@@ -180,7 +183,8 @@ def test_measured_by_hand() -> None:
 
 @pytest.mark.parametrize(
     ("name", "op", "short"),
-    [("/layer4/layer4.0/conv2/Conv", "Conv", "layer4.0/conv2"), ("/fc/Gemm", "Gemm", "fc"), ("", "Add", "Add"),
+    [("/layer4/layer4.0/conv2/Conv (backward)", "Conv", "layer4.0/conv2 (backward)"),
+     ("/layer4/layer4.0/conv2/Conv", "Conv", "layer4.0/conv2"), ("/fc/Gemm", "Gemm", "fc"), ("", "Add", "Add"),
      ("/a/b/c/MatMul_1", "MatMul", "b/c"), ("node_conv2d_3", "Conv", "node_conv2d_3"), ("Conv", "Conv", "Conv")],
 )  # fmt: skip
 def test_short_names(name: str, op: str, short: str) -> None:
@@ -324,3 +328,32 @@ def test_what_cannot_be_drawn_is_said(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="the schedule of a training step is not worked out"):
         training.plot("memory")
     assert training.plot("roofline").panels
+
+
+def test_energy_that_is_not_counted_is_not_nothing() -> None:
+    of = [layer("/a/MatMul", 100.0, 50.0, 4.0, 0.8), {**layer("/b/Softmax", 90.0, 1.0, 1.0, 0.2), "class": "normalization"}]
+    of[0]["energy_j"] = 10.0
+    given = data(of)
+    given["totals"] |= {"energy_j": 10.0, "power_boundary": "module"}
+    for figure in (waterfall(given), classes(given)):
+        said = [mark.text for mark in figure.panels[1].labels]
+        assert said[:2] == ["10.0 J, 100 %", "not counted"]
+        assert "The coefficients do not count 1 layer, 20 % of the time." in figure.notes
+
+
+def test_unequal_layers_at_one_place_are_not_counted_as_equal() -> None:
+    spots = [LayerSpot(1.0, 1.0, "a", 3.0, ("Conv", 1)), LayerSpot(1.01, 1.0, "b", 2.0, ("Conv", 1)),
+             LayerSpot(1.0, 1.01, "c", 1.0, ("Add", 1)), LayerSpot(50.0, 1.0, "d", 0.1, ("Add", 1))]  # fmt: skip
+    assert [label.text for label in labels_for(spots)] == ["a ×2, +1", "d"]
+
+
+def test_a_model_that_computes_nothing_has_no_place_under_a_roof() -> None:
+    node = onnx.helper.make_node("Transpose", ["x"], ["y"], perm=[1, 0])
+    model = build_model([node], {"x": (64, 32)}, ["y"])
+    for kind in ("modes", "energy", "power"):
+        with pytest.raises(UsageError, match="computes"):
+            roofline.plot(model, "orin-agx", kind=kind)
+    assert roofline.plot(model, "orin-agx", kind="layers").panels
+    still = build_model([onnx.helper.make_node("Identity", ["x"], ["y"])], {"x": (2,)}, ["y"])
+    with pytest.raises(UsageError, match="nothing that takes time"):
+        roofline.plot(still, "orin-agx", kind="compare", vs={"mode": "MAXN"})

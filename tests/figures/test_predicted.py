@@ -84,7 +84,7 @@ def test_modes_and_maps_show_what_analyze_says_in_each_mode() -> None:
     shown = {label.text for label in marks(figure, Label, "model")}
     for mode in ("7W", "15W", "25W", "MAXN_SUPER"):
         totals = roofline.analyze(MOBILENET, mode=mode, **ONE).totals
-        assert roofline.units.text(totals["predicted_time_s"], "s") in shown
+        assert f"{mode}: {roofline.units.text(totals['predicted_time_s'], 's')}" in shown
     (cells,) = marks(analysis.plot("heatmap"), Cells, "grid-cell")
     at = roofline.analyze(MOBILENET, mode="25W,gpu_freq=306MHz,mem_freq=204MHz", **ONE).totals
     assert cells.values[0][0] == pytest.approx(at["predicted_time_s"], rel=1e-12)

@@ -153,7 +153,7 @@ def test_the_table_sorts(opened: Opened) -> None:
 def test_the_table_filters_and_the_picture_with_it(opened: Opened) -> None:
     opened.page.fill("#find", "layer4 downsample")
     assert opened.column(1) == ["/layer4/layer4.0/downsample/downsample.0/Conv"]
-    assert opened.page.locator("#chart circle.point").count() == 1
+    assert opened.page.locator("#chart .point").count() == 1
     assert opened.text("#count").startswith("1 of 55 layers, 3.6 %")
     opened.page.fill("#find", "")
     opened.page.uncheck("#classes input[value=convolution]")
@@ -178,7 +178,7 @@ def test_row_and_point_show_each_other(opened: Opened) -> None:
     name = opened.column(1)[2]
     expect(opened.page.locator("#chart .ring circle")).to_have_count(1)
     assert opened.text("#tip strong") == name
-    opened.page.locator(f"#chart circle[data-i='{number}']").focus()
+    opened.page.locator(f"#chart .point[data-i='{number}']").focus()
     opened.page.keyboard.press("ArrowRight")
     marked = opened.page.locator("#layer-table tr.marked")
     expect(marked).to_have_count(1)  # waits: the mark comes with the next frame
@@ -279,16 +279,18 @@ def test_names_that_are_script_do_nothing(browser: Any, tmp_path: Path) -> None:
     import numpy as np
     import onnx
 
-    bad = "</script><script>alert(1)</script><img src=x onerror=alert(2)>"
+    bad = "</script><script>alert(1)</script><img src=x onerror=alert(2)>\u202eRTL\n"
+    shown = bad.replace("\u202e", "\\u202e").replace("\n", "\\u000a")  # not to be read in another order
     node = onnx.helper.make_node("MatMul", ["x", "w"], ["y"], name=bad)
     model = build_model([node], {"x": (64, 64)}, ["y"], {"w": np.zeros((64, 64), np.float32)})
     path = tmp_path / "bad.html"
     path.write_text(report_html(analyze(model, "orin-agx")), encoding="utf-8")
     found = Opened(browser, path)
-    assert found.column(1) == [bad]
+    assert found.column(1) == [shown]
     found.page.locator("#layer-table tbody tr").first.click()
-    found.page.locator("#chart circle.point").first.focus()
-    assert found.text("#detail h3") == bad
+    found.page.locator("#chart .point").first.focus()
+    assert found.text("#detail h3") == shown
+    assert "roofline time" in found.text("#detail dl") and f"{2 * 64**3 / 1e3:.0f} kFLOP" in found.text("#detail dl")
     assert found.page.locator("img").count() == 0
     assert found.complaints == []
     assert len(found.requests) == 1 + sum(url.startswith("data:") for url in found.requests)
@@ -321,7 +323,7 @@ def test_thousands_of_layers_come_in_parts(browser: Any, tmp_path: Path) -> None
     rows = found.page.locator("#layer-table tbody tr")
     assert found.text("#count").startswith("2000 of 2000 layers")
     assert rows.count() == 250
-    found.page.locator("#chart circle[data-i='1500']").focus()
+    found.page.locator("#chart .point[data-i='1500']").focus()
     assert found.page.locator("#layer-table tr.marked").get_attribute("data-i") == "1500"
     found.page.fill("#find", "layer1999")
     assert found.column(1) == ["layer1999"]

@@ -22,6 +22,7 @@ from roofline import analyze
 from roofline.analysis import Analysis
 from roofline.cli.main import main
 from roofline.errors import UsageError
+from roofline.figures.theme import OP_CLASSES, THEMES
 from roofline.report.page import SCRIPTS, part, report_html, script_safe
 from roofline.report.variants import variants
 
@@ -309,3 +310,11 @@ def test_strict_writes_the_page_and_says_why_not(run: Run, tmp_path: Path) -> No
     assert code == 3
     assert "batch-assumed" in err
     assert page.exists()
+
+
+def test_classes_look_as_in_the_pictures() -> None:
+    page = report_html(analyze(model_path("resnet18"), "orin-agx", bindings={"batch": 1}))
+    for name, (colour, marker) in OP_CLASSES.items():
+        for theme in THEMES.values():
+            assert f"--{name}: {theme.colour(colour)};" in page
+        assert f'"{name}":"{marker}"' in page
