@@ -110,7 +110,7 @@ def heatmap(analysis: Analysis, value: str | None, slack: float) -> Figure:
 
 
 def measured_runs(analysis: Analysis, path: Any, at_batch: Callable[[int], Analysis] | None) -> Figure:
-    """Return measured runs against the computed ones; `at_batch` analyses runs of other batch sizes, None leaves them out.
+    """Return measured runs against computed ones; `at_batch` analyses those of other batch sizes, None leaves them out.
 
     Raises:
         MeasurementError: the table is damaged, or has no run of this model.
