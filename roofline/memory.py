@@ -87,14 +87,22 @@ def peak_memory(
     caches = {storage[name] for name in graph.inputs if name in storage} & ends & sizes.keys()
     alive = caches | {name for name in always if name in sizes and name not in inside}
     live = [0] * len(steps)
+    held = sum(sizes[name] for name in alive)
+    ending: dict[int, set[str]] = {}
+    for name in alive - always:
+        ending.setdefault(max(0, last.get(name, -1)), set()).add(name)
     for number, members in enumerate(steps):
         made = {storage.get(t.name, t.name) for node in members for t in node.results} & sizes.keys()
         made = {name for name in made if last.get(name, -1) > number or name in ends}
-        over = {name for name in alive if last.get(name, -1) <= number and name not in always}
+        over = ending.pop(number, set())
         reused = _in_place(members, over, made, sizes)
-        live[number] = sum(sizes[name] for name in alive | made) - reused
-        live[number] += max((bodies.get(node.label, 0) for node in members), default=0)
-        alive = (alive | made) - over
+        held += sum(sizes[name] for name in made - alive)
+        live[number] = held - reused + max((bodies.get(node.label, 0) for node in members), default=0)
+        for name in made - alive - always:
+            ending.setdefault(last[name], set()).add(name)
+        alive |= made
+        alive -= over
+        held -= sum(sizes[name] for name in over)
     peak = max(range(len(live)), key=live.__getitem__) if live else -1
     reading = [count.node for count in counts if not count.node.free]
     weights = {t.root or f"{n.scope}{t.name}": policy.stored(t) for n in reading for t in n.operands if t.is_static}
@@ -116,9 +124,9 @@ def _bodies(counts: Sequence[LayerCount]) -> dict[str, int]:
         if node.free or not node.scope:
             continue
         moved = sum(t.nbytes for t in (*node.operands, *node.results) if t.is_known and not t.is_static)
-        for label in outer:
-            if node.scope.startswith(f"{label}/"):
-                found[label] = max(found.get(label, 0), moved)
+        ends = [i for i, character in enumerate(node.scope) if character == "/"]
+        for label in outer.intersection(node.scope[:end] for end in ends):
+            found[label] = max(found.get(label, 0), moved)
     return found
 
 

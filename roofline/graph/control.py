@@ -95,7 +95,7 @@ def _infer(
     branch: int | None = None,
 ) -> Body:
     """Infer a body whose inputs have the given types; names of the outer graph are visible inside."""
-    inner = outer.inside(graph.proto)
+    inner = outer.inside(graph)
     for value, plain in zip(graph.proto.input, types, strict=False):
         if plain is not None:
             inner.add_plain(value.name, plain)

@@ -2,7 +2,11 @@
 
 The common operators are a few lines of numpy, because importing ONNX's own reference evaluator
 costs more than reading a model (tests/benchmarks/start_costs.py).
-Every other operator goes to that evaluator. Only small tensors are evaluated; weights never are.
+Those of the lists below go to that evaluator. Only small tensors are evaluated; weights never are.
+
+Files come from strangers: an operator is evaluated only if its work is in proportion to its inputs and its result,
+whatever its attributes say, and if it opens no file, runs no program (an image decoder does both) and draws no random
+numbers.
 """
 
 from __future__ import annotations
@@ -22,16 +26,33 @@ Array = NDArray[Any]
 MAX_ELEMENTS = 4096
 """Values with more elements are not worked out."""
 
-MAX_WORK = 1e6
-"""Elements that evaluating an operator may touch where the size of its result is not known beforehand."""
+MAX_WORK = 1 << 16
+"""Elements that evaluating an operator may read, or write on the way to a result that is dropped if it is larger."""
 
-_BOUNDED = frozenset({"NonZero", "Unique", "Compress", "NonMaxSuppression", "TopK", "Size", "ReduceMax",
-                      "ReduceMin", "ReduceSum", "CumSum", "Split", "Mod", "Abs", "Round"})  # fmt: skip
+_NO_LARGER = frozenset({
+    "Abs", "Acos", "Acosh", "ArgMax", "ArgMin", "Asin", "Asinh", "Atan", "Atanh", "BitCast", "BitwiseNot",
+    "CastLike", "Celu", "Compress", "Cos", "Cosh", "CumProd", "CumSum", "DequantizeLinear", "Elu", "Erf", "Exp",
+    "EyeLike", "Flatten", "GatherElements", "HardSigmoid", "IsInf", "IsNaN", "LeakyRelu", "Log",
+    "NonZero", "QuantizeLinear", "Reciprocal", "ReduceL1", "ReduceL2", "ReduceLogSum",
+    "ReduceLogSumExp", "ReduceMax", "ReduceMean", "ReduceMin", "ReduceSum", "ReduceSumSquare", "Relu",
+    "ReverseSequence", "Round", "ScatterElements", "ScatterND", "Selu", "Shape", "Sigmoid", "Sign", "Sin", "Sinh",
+    "Size", "Softplus", "Softsign", "Split", "Tan", "Tanh", "TopK", "Transpose", "Trilu", "Unique",
+})  # fmt: skip
 """Operators whose result has at most as many elements as their inputs (NonZero: as many rows as axes)."""
 
-_NEVER = frozenset(
-    {"RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Multinomial", "Bernoulli"}
-)
+_BROADCASTING = frozenset({
+    "BitShift", "BitwiseAnd", "BitwiseOr", "BitwiseXor", "Clip", "GreaterOrEqual", "LessOrEqual", "Mean", "Mod",
+    "Or", "PRelu", "Pow", "Sum", "Xor",
+})  # fmt: skip
+_IF_SMALL = frozenset({"Gemm", "MatMul", "OneHot", "Pad", "Tile"})
+"""Operators that are evaluated where the result is known to be small."""
+_SUPPRESSED = 256
+"""Boxes of a NonMaxSuppression, whose work grows with their square."""
+
+
+def _refuse_larger(elements: int) -> None:
+    if elements > MAX_ELEMENTS:
+        raise OverflowError("too large to be worth evaluating")
 
 
 def _divide(a: Array, b: Array) -> Array:
@@ -61,12 +82,12 @@ def _range(start: Array, limit: Array, delta: Array, stash_type: int = 1) -> Arr
 
 
 def _where(condition: Array, a: Array, b: Array) -> Array:
-    if np.broadcast(condition, a, b).size > MAX_ELEMENTS:
-        raise OverflowError("too large to be worth evaluating")
+    _refuse_larger(np.broadcast(condition, a, b).size)
     return np.where(condition, a, b)
 
 
 def _gather(data: Array, indices: Array, axis: int = 0) -> Array:
+    _refuse_larger(indices.size * data.size // max(1, data.shape[axis]))
     return np.take(data, indices, axis=axis)
 
 
@@ -87,13 +108,21 @@ def _reshape(data: Array, shape: Array, allowzero: int = 0) -> Array:
 
 
 def _concat(*parts: Array, axis: int) -> Array:
+    _refuse_larger(sum(part.size for part in parts))
     return np.concatenate(parts, axis=axis)
+
+
+def _extreme(reduce: Callable[..., Array]) -> Callable[..., Array]:
+    def found(*values: Array) -> Array:
+        _refuse_larger(_broadcast_size(values))
+        return np.asarray(reduce(np.broadcast_arrays(*values)))
+
+    return found
 
 
 def _expand(data: Array, shape: Array) -> Array:
     sizes = np.broadcast_shapes(data.shape, tuple(shape.tolist()))
-    if prod(sizes) > MAX_ELEMENTS:
-        raise OverflowError("too large to be worth evaluating")
+    _refuse_larger(prod(sizes))
     return np.broadcast_to(data, sizes)
 
 
@@ -127,8 +156,8 @@ _NUMPY: Mapping[str, Callable[..., Array]] = {
     "Expand": _expand,
     "ReduceProd": _reduce_prod,
     "Range": _range,
-    "Max": lambda *x: np.asarray(np.maximum.reduce(np.broadcast_arrays(*x))),
-    "Min": lambda *x: np.asarray(np.minimum.reduce(np.broadcast_arrays(*x))),
+    "Max": _extreme(np.maximum.reduce),
+    "Min": _extreme(np.minimum.reduce),
 }
 
 
@@ -152,11 +181,10 @@ def evaluate(
         inputs: its inputs, None where one is left out.
         attributes: its attributes as plain values.
         opset: version of the node's domain.
-        is_small: whether the outputs are known to be small; else only operators whose result cannot outgrow
-            their inputs are tried.
+        is_small: whether the outputs are known to be small.
     """
-    if node.op_type in _NEVER or node.domain not in ("", "ai.onnx"):
-        return None
+    if node.domain not in ("", "ai.onnx") or any(value is not None and value.dtype.kind in "OSU" for value in inputs):
+        return None  # text grows without having more elements
     if any(attribute.t.data_location == _EXTERNAL for attribute in node.attribute if attribute.HasField("t")):
         return None  # onnx would open the file that it names
     try:
@@ -171,7 +199,7 @@ def evaluate(
             if isinstance(rule, np.ufunc) and _broadcast_size(inputs) > MAX_ELEMENTS:
                 return None
             return [np.asarray(rule(*inputs, **attributes))]
-        if node.op_type not in _BOUNDED and not is_small and _largest_result(inputs) > MAX_WORK:
+        if not _is_bounded(node.op_type, inputs, is_small):
             return None
     except (ValueError, TypeError, IndexError, KeyError, AttributeError, ArithmeticError, MemoryError):
         return None  # attributes that do not fit, or an input that is left out
@@ -180,16 +208,23 @@ def evaluate(
     return _reference(node, inputs, opset)
 
 
-def _largest_result(inputs: Sequence[Array | None]) -> float:
-    """Return a size that the result cannot exceed by much: what integers ask for, times what is there."""
-    known = [value for value in inputs if value is not None and value.size]
-    asked = [float(np.max(np.abs(value.astype(np.float64)))) for value in known if value.dtype.kind in "iu"]
-    return prod(max(1.0, size) for size in asked) * sum(value.size for value in known)
+def _is_bounded(op_type: str, inputs: Sequence[Array | None], is_small: bool) -> bool:
+    """Return whether an operator's work is in proportion to inputs and result, and both are small."""
+    known = [value for value in inputs if value is not None]
+    if sum(value.size for value in known) > MAX_WORK:
+        return False
+    if op_type in _BROADCASTING:
+        return _broadcast_size(known) <= MAX_ELEMENTS
+    if op_type == "NonMaxSuppression":
+        return bool(known) and known[0].size <= 4 * _SUPPRESSED and known[1].size <= 4 * _SUPPRESSED
+    if op_type == "GatherND":
+        return known[0].size * known[1].size <= MAX_WORK
+    return op_type in _NO_LARGER or (is_small and op_type in _IF_SMALL)
 
 
 def _broadcast_size(inputs: Sequence[Array | None]) -> int:
-    known = [value for value in inputs if value is not None]
-    return np.broadcast(*known).size if len(known) > 1 else 0
+    shapes = [value.shape for value in inputs if value is not None]
+    return prod(np.broadcast_shapes(*shapes)) if len(shapes) > 1 else 0
 
 
 def _constant_of_shape(node: onnx.NodeProto, inputs: Sequence[Array | None]) -> list[Array] | None:

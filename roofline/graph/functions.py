@@ -13,6 +13,11 @@ if TYPE_CHECKING:
 MAX_NODES = 1_000_000
 """More nodes than this, functions written out, are a hostile file: calls that double at each level grow without end."""
 
+FEW_NODES = 50_000
+"""So many are never refused."""
+MOST_CALLS = 200
+"""Nodes that the file's own may become on average, each: a layer that is a function is called by a hundred blocks."""
+
 _Key = tuple[str, str, str]
 
 
@@ -25,11 +30,13 @@ def inlined(model: onnx.ModelProto, path: str) -> onnx.ModelProto:
     from onnx.inliner import inline_local_functions
 
     nodes = _expanded(model)
-    if nodes > MAX_NODES:
+    written = len(model.graph.node) + sum(len(function.node) for function in model.functions)
+    most = min(MAX_NODES, max(FEW_NODES, MOST_CALLS * written))
+    if nodes > most:
         raise ModelFileError(
             f"its local functions, written out, are {nodes:.3g} nodes",
             where=path,
-            expected=f"at most {MAX_NODES}",
+            expected=f"at most {most}",
             hint="the file is damaged or hostile",
         )
     try:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from roofline.graph import contrib_shapes, value_shapes
+from roofline.graph.fold import MAX_WORK
 from roofline.graph.raw import CONTROL, RawNode
 from roofline.graph.values import Values
 from roofline.plugins import load_plugins
@@ -106,11 +107,13 @@ class Library:
         if self._has_fragile and (node.op_type in CONTROL or not _is_typed(node, inference)):
             raise LookupError("the type of its first input is unknown")
         types = {name: kind for name in node.inputs if (kind := inference.type_of(name)) is not None}
-        data = {}
-        for name in node.inputs:
-            value = inference.values.array(name) if name in inference.values else None
-            if value is not None:
-                data[name] = from_array(np.ascontiguousarray(value).reshape(value.shape), name)
+        known = {name: inference.values.array(name) for name in node.inputs if name in inference.values}
+        data = {
+            name: from_array(np.ascontiguousarray(value).reshape(value.shape), name)
+            for name, value in known.items() if value is not None
+        }  # fmt: skip
+        if sum(int(np.prod(data[name].dims)) for name in node.inputs if name in data) > MAX_WORK:
+            data = {}  # the rules of Concat and others carry every element along
         yield from infer_node_outputs(
             schema, node.proto, types, data, opset_imports=self._imports, ir_version=self._ir_version
         ).items()

@@ -20,7 +20,7 @@ from roofline.graph import contrib_shapes, fold, sequences, value_shapes
 from roofline.graph.bind import Bindings
 from roofline.graph.control import Body, is_control, settle_control
 from roofline.graph.library import Library, ShapeRules, tensor_type
-from roofline.graph.raw import RawNode
+from roofline.graph.raw import RawGraph, RawNode
 from roofline.graph.values import Values
 
 if TYPE_CHECKING:
@@ -61,17 +61,16 @@ class Inference:
         self._declare(model.graph)
         self._whole_graph(model)
 
-    def inside(self, graph: onnx.GraphProto) -> Inference:
-        """Return the inference of a subgraph, which sees the types and values of this graph."""
-        inner = copy(self)
-        inner.types, inner.known, inner.values = dict(self.types), dict(self.known), self.values.copy()
-        inner.problems, inner.bodies, inner.lengths = {}, {}, dict(self.lengths)
+    def inside(self, graph: RawGraph) -> Inference:
+        """Return the inference of a subgraph, which sees the types and values that it takes from this graph."""
+        inner, taken = copy(self), graph.outside
+        inner.types = {name: self.types[name] for name in taken if name in self.types}
+        inner.known = {name: self.known[name] for name in taken if name in self.known}
+        inner.lengths = {name: self.lengths[name] for name in taken if name in self.lengths}
+        inner.values = self.values.only(taken)
+        inner.problems, inner.bodies = {}, {}
         inner.depth = self.depth + 1
-        for name in [v.name for v in graph.input] + [o for n in graph.node for o in n.output]:
-            inner.types.pop(name, None)
-            inner.known.pop(name, None)
-            inner.values.forget(name)
-        inner._declare(graph)
+        inner._declare(graph.proto)
         return inner
 
     def opset(self, domain: str) -> int:

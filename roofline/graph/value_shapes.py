@@ -68,6 +68,12 @@ def like_first(
     return types[0]
 
 
+def unpooled(types: Sequence[Type | None], values: Sequence[NDArray[Any] | None], attributes: Mapping[str, Any]) -> Any:
+    """Shaped as the third input says, where it is there; without it the C++ rule knows."""
+    shape = values[2] if len(values) > 2 else None
+    return None if shape is None or types[0] is None else (types[0][0], tuple(int(size) for size in shape.ravel()))
+
+
 def sequence_range(
     types: Sequence[Type | None], values: Sequence[NDArray[Any] | None], attributes: Mapping[str, Any]
 ) -> Any:
@@ -92,6 +98,8 @@ RULES: Mapping[str, Rule] = {
     "MelWeightMatrix": mel_weights,
     "STFT": stft,
     "GroupNormalization": like_first,
+    "MaxUnpool": unpooled,
+    "MeanVarianceNormalization": like_first,
     "Range": sequence_range,
 }
 WRONG = frozenset({"STFT"})

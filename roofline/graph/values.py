@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -21,15 +22,11 @@ class Values:
     def __contains__(self, name: str) -> bool:
         return name in self._known
 
-    def copy(self) -> Values:
-        """Return the same values, to which others can be added apart."""
+    def only(self, names: Iterable[str]) -> Values:
+        """Return the values of `names`, to which others can be added apart."""
         other = Values()
-        other._known = dict(self._known)
+        other._known = {name: self._known[name] for name in names if name in self._known}
         return other
-
-    def forget(self, name: str) -> None:
-        """Drop a value: inside a subgraph the name means something else."""
-        self._known.pop(name, None)
 
     def add(self, name: str, value: Any) -> None:
         """Remember an array, or a ``TensorProto`` to decode later; one whose data is in another file stays unknown."""

@@ -331,7 +331,10 @@ def test_what_cannot_be_drawn_is_said(tmp_path: Path) -> None:
 
 
 def test_energy_that_is_not_counted_is_not_nothing() -> None:
-    of = [layer("/a/MatMul", 100.0, 50.0, 4.0, 0.8), {**layer("/b/Softmax", 90.0, 1.0, 1.0, 0.2), "class": "normalization"}]
+    of = [
+        layer("/a/MatMul", 100.0, 50.0, 4.0, 0.8),
+        {**layer("/b/Softmax", 90.0, 1.0, 1.0, 0.2), "class": "normalization"},
+    ]
     of[0]["energy_j"] = 10.0
     given = data(of)
     given["totals"] |= {"energy_j": 10.0, "power_boundary": "module"}

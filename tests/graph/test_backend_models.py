@@ -27,6 +27,21 @@ DATA_DEPENDENT = {
     "test_strnormalizer_export_monday_casesensintive_upper",
     "test_strnormalizer_export_monday_empty_output",
     "test_strnormalizer_export_monday_insensintive_upper_twodim",
+    # as large as the image is: an image decoder runs programs, so none is run on a file's behalf
+    *(
+        f"test_image_decoder_decode_{form}"
+        for form in (
+            "jpeg_rgb",
+            "jpeg_grayscale",
+            "jpeg_bgr",
+            "jpeg2k_rgb",
+            "bmp_rgb",
+            "png_rgb",
+            "tiff_rgb",
+            "webp_rgb",
+            "pnm_rgb",
+        )
+    ),
     # a slice whose ends are the loop's counter
     "test_loop11",
 }
