@@ -29,7 +29,8 @@ COSTLY: dict[str, tuple[str, list[Any], dict[str, Any]]] = {
         "RoiAlign", [IMAGE, np.ones((1, 4), np.float32), np.zeros(1, np.int64)], {"sampling_ratio": 20000}),
     "grams with any number of words between": (
         "TfIdfVectorizer", [np.arange(4096)], {"max_gram_length": 2, "max_skip_count": 500_000_000,
-         "min_gram_length": 2, "mode": "TF", "ngram_counts": [0, 1], "ngram_indexes": [0, 1], "pool_int64s": [1, 2, 3]}),
+         "min_gram_length": 2, "mode": "TF", "ngram_counts": [0, 1], "ngram_indexes": [0, 1],
+         "pool_int64s": [1, 2, 3]}),
     "a broadcast of two vectors": ("Mod", [LONG.reshape(1, -1), LONG.reshape(-1, 1)], {}),
     "a largest one of two vectors": ("Max", [LONG.reshape(1, -1), LONG.reshape(-1, 1)], {}),
     "a row picked by each of many": ("Gather", [LONG.reshape(1, -1), np.zeros(4096, np.int64)], {"axis": 0}),
