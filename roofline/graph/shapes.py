@@ -20,7 +20,7 @@ from roofline.graph import contrib_shapes, fold, sequences, value_shapes
 from roofline.graph.bind import Bindings
 from roofline.graph.control import Body, is_control, settle_control
 from roofline.graph.library import Library, ShapeRules, tensor_type
-from roofline.graph.raw import RawGraph, RawNode
+from roofline.graph.raw import CONTROL, RawGraph, RawNode
 from roofline.graph.values import Values
 
 if TYPE_CHECKING:
@@ -29,6 +29,10 @@ if TYPE_CHECKING:
 _INT64 = 7
 _MAX_FLOATS = 64
 """Float values are worth evaluating only as scales and the like."""
+_FEW = 256
+"""Inputs, and elements of a value, by which a node is found to be like an earlier one."""
+_MANY = 500
+"""Nodes with subgraphs from which on C++ inference of the whole takes longer than node by node: it is quadratic."""
 
 
 class Inference:
@@ -133,7 +137,7 @@ class Inference:
 
         try:
             content = model.SerializeToString()
-            if self._library.note_fragile(content):
+            if self._library.note_fragile(content) or sum(n.op_type in CONTROL for n in model.graph.node) > _MANY:
                 return
             inferred = infer_shapes(content)  # without data_prop: it would allocate a Range of any length
         except Exception:  # noqa: BLE001 - one bad node can make it give up; the walk below still settles the rest
@@ -192,8 +196,8 @@ class Inference:
             self._settled[key] = found
 
     def _signature(self, node: RawNode) -> Hashable | None:
-        """Return what the outputs' types depend on; None where that is more than plain values."""
-        if len(node.attributes) != len(node.proto.attribute) or "" in node.outputs:
+        """Return what the outputs' types depend on; None where that is more than a few plain values."""
+        if len(node.inputs) > _FEW or len(node.attributes) != len(node.proto.attribute) or "" in node.outputs:
             return None
         types, values = [], []
         for name in node.inputs:
@@ -202,6 +206,8 @@ class Inference:
                 return None
             types.append(plain)
             value = self.values.array(name) if name in self.values else None
+            if value is not None and value.size > _FEW:
+                return None
             values.append(None if value is None else value.tobytes())
         kind = node.domain, node.op_type, len(node.outputs)
         return kind, tuple(node.attributes.items()), tuple(types), tuple(values)
