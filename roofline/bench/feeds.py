@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -52,7 +52,8 @@ def make_feeds(graph: Graph, given: Mapping[str, NDArray[Any]] | None = None, se
     for name in graph.inputs:
         info = graph.tensors[name]
         if given and name in given:
-            values[name] = _checked(given[name], info)
+            refuse_other(given[name].shape, str(given[name].dtype), info)
+            values[name] = given[name]
             continue
         value, guess = _value(info, graph, readers, rng)
         values[name] = value
@@ -68,12 +69,16 @@ def make_feeds(graph: Graph, given: Mapping[str, NDArray[Any]] | None = None, se
     return Feeds(values, tuple(findings))
 
 
-def _checked(value: NDArray[Any], info: TensorInfo) -> NDArray[Any]:
-    if info.shape is not None and tuple(value.shape) != tuple(info.shape):
-        raise MeasurementError(f"{info.name} has shape {value.shape}", where="--inputs", expected=str(info.shape))
-    if info.dtype is not None and str(value.dtype) != info.dtype:
-        raise MeasurementError(f"{info.name} has type {value.dtype}", where="--inputs", expected=info.dtype)
-    return value
+def refuse_other(shape: Sequence[int], dtype: str, info: TensorInfo, where: str = "--inputs") -> None:
+    """Raise where an array of `shape` and `dtype` is not what an input takes.
+
+    Raises:
+        MeasurementError: names the input, and what it takes.
+    """
+    if info.shape is not None and tuple(shape) != tuple(info.shape):
+        raise MeasurementError(f"{info.name} has shape {tuple(shape)}", where=where, expected=str(info.shape))
+    if info.dtype is not None and dtype != info.dtype:
+        raise MeasurementError(f"{info.name} has type {dtype}", where=where, expected=info.dtype)
 
 
 def _readers(graph: Graph) -> dict[str, list[tuple[Node, int]]]:

@@ -14,6 +14,7 @@ from roofline.bench.backend import Provider, find_provider, load_onnxruntime, op
 from roofline.bench.backend import runner as make_runner
 from roofline.bench.energy import Reading, measure_energy, zeus_energy, zeus_monitor
 from roofline.bench.feeds import make_feeds
+from roofline.bench.given import read_inputs
 from roofline.bench.machine import read_machine
 from roofline.bench.nodes import NodeTime, read_profile, with_nodes
 from roofline.bench.remarks import elsewhere, no_energy, noise, notes, odd_outputs, weight_findings
@@ -86,7 +87,7 @@ def measure(
     computes, options = _precision(precision, analysis.precision, chosen)
     spec, mode_name = _device(device, mode)
     machine = read_machine()
-    feeds = make_feeds(analysis.graph, _given(inputs))
+    feeds = make_feeds(analysis.graph, read_inputs(inputs, analysis.graph))
     note = say or (lambda _: None)
     where = analysis.graph.path
     with tempfile.TemporaryDirectory(prefix="roofline-") as folder:
@@ -179,18 +180,6 @@ def _device(device: str | Path | DeviceSpec | None, mode: str | None) -> tuple[D
     if mode is None and len(spec.modes) == 1:
         return spec, spec.modes[0].name  # it can be in no other
     return spec, find_mode(spec, mode).name if mode else ""
-
-
-def _given(path: str | os.PathLike[str] | None) -> dict[str, Any] | None:
-    if path is None:
-        return None
-    import numpy as np
-
-    try:
-        with np.load(path, allow_pickle=False) as data:
-            return {name: data[name] for name in data.files}
-    except (OSError, ValueError, AttributeError) as error:
-        raise MeasurementError(f"cannot be read: {error}", where=str(path), expected="a .npz file of arrays") from None
 
 
 def _energy(

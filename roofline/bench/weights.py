@@ -7,9 +7,11 @@ temporary file one at a time, and onnxruntime maps that file: memory holds a blo
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from math import prod, sqrt
 from pathlib import Path
+from shutil import disk_usage
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 import numpy as np
@@ -17,7 +19,8 @@ from numpy.typing import NDArray
 
 from roofline.errors import MeasurementError
 from roofline.graph.load import load_proto
-from roofline.graph.nodes import DTYPES, packed_bytes
+from roofline.graph.nodes import BITS, DTYPES, packed_bytes
+from roofline.units import text
 
 if TYPE_CHECKING:
     import onnx
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
 BLOCK = 2**18
 """Random values that are made at all; larger weights repeat them."""
 DATA_FILE = "weights.data"
+_WHOLE = re.compile(r"[0-9]{1,18}")
 _NUMPY = {"float32": "<f4", "float16": "<f2", "float64": "<f8", "int64": "<i8", "int32": "<i4", "int16": "<i2",
           "int8": "<i1", "uint8": "<u1", "uint16": "<u2", "uint32": "<u4", "uint64": "<u8", "bool": "?"}  # fmt: skip
 _NORMALS = ("BatchNormalization", "LayerNormalization", "InstanceNormalization", "GroupNormalization",
@@ -50,22 +54,25 @@ def runnable(model: str | os.PathLike[str] | bytes, folder: Path, seed: int = 0)
 
     Raises:
         ModelFileError: it is no ONNX file.
-        MeasurementError: a missing weight has a type that cannot be made up.
+        MeasurementError: a missing weight has a type that cannot be made up, or there is no room for it.
     """
     import onnx
 
-    proto, _ = load_proto(model)
+    proto, where = load_proto(model)
     content = model if isinstance(model, bytes) else os.fspath(model)
     home = None if isinstance(model, bytes) else Path(os.fspath(model)).parent
-    if not any(_is_missing(tensor, home) for tensor in _tensors(proto.graph)):
+    _refuse_odd(proto, where)
+    if not any(_is_missing(tensor, home) for tensor in _tensors(proto)):
         return Runnable(content)
     full = onnx.ModelProto.FromString(content) if isinstance(content, bytes) else _load(content)
-    roles = _roles(full.graph)
+    _refuse_odd(full, where)
+    _refuse_too_large(full, folder, where)
+    roles = {name: role for part in (*full.functions, full.graph) for name, role in _roles(part).items()}
     rng = np.random.default_rng(seed)
     made_up: list[str] = []
     zeroed: list[str] = []
     with (folder / DATA_FILE).open("wb") as file:
-        for tensor in _tensors(full.graph):
+        for tensor in _tensors(full):
             if not _is_missing(tensor, home):
                 _copy(file, tensor, home)
                 continue
@@ -82,15 +89,56 @@ def _load(path: str) -> onnx.ModelProto:
     return onnx.load(path, load_external_data=False)
 
 
-def _tensors(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:
-    """Yield every initialiser and constant, those of subgraphs too."""
+def _tensors(model: onnx.ModelProto) -> Iterator[onnx.TensorProto]:
+    """Yield every initialiser and constant, those of subgraphs and of the model's own functions too."""
+    yield from _of_graph(model.graph)
+    for function in model.functions:
+        yield from _of_nodes(function.node)
+
+
+def _of_graph(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:
     yield from graph.initializer
-    for node in graph.node:
+    yield from _of_nodes(graph.node)
+
+
+def _of_nodes(nodes: Iterable[onnx.NodeProto]) -> Iterator[onnx.TensorProto]:
+    for node in nodes:
         for attribute in node.attribute:
             if attribute.HasField("t"):
                 yield attribute.t
             if attribute.HasField("g"):
-                yield from _tensors(attribute.g)
+                yield from _of_graph(attribute.g)
+
+
+def _is_elsewhere(tensor: onnx.TensorProto) -> bool:
+    """Return whether the values lie in another file; without entries they were left out by our own reader."""
+    return tensor.data_location == tensor.EXTERNAL and len(tensor.external_data) > 0
+
+
+def _refuse_odd(model: onnx.ModelProto, where: str) -> None:
+    """Raise where a weight of another file has no size."""
+    for tensor in filter(_is_elsewhere, _tensors(model)):
+        dtype = DTYPES[tensor.data_type] if 0 < tensor.data_type < len(DTYPES) else ""
+        if dtype not in BITS:
+            raise MeasurementError(
+                f"the weight {tensor.name} is of type {dtype or tensor.data_type}", where=where,
+                expected="a type whose values can lie in a file",
+            )  # fmt: skip
+        if any(size < 0 for size in tensor.dims):
+            raise MeasurementError(
+                f"the weight {tensor.name} has shape {list(tensor.dims)}", where=where, expected="sizes from 0 up"
+            )
+
+
+def _refuse_too_large(model: onnx.ModelProto, folder: Path, where: str) -> None:
+    """Raise where the weights that are about to be written would fill the disk."""
+    needed, free = sum(map(_size, filter(_is_elsewhere, _tensors(model)))), disk_usage(folder).free
+    if needed > free:
+        raise MeasurementError(
+            f"its weights are not all there, and made up they take {text(needed, 'B')}", where=where,
+            expected=f"at most what is free in {folder.parent}, {text(free, 'B')}",
+            hint="fetch the weights' file, or let TMPDIR name a larger disk",
+        )  # fmt: skip
 
 
 def _entries(tensor: onnx.TensorProto) -> dict[str, str]:
@@ -99,16 +147,20 @@ def _entries(tensor: onnx.TensorProto) -> dict[str, str]:
 
 def _is_missing(tensor: onnx.TensorProto, home: Path | None) -> bool:
     """Return whether the values lie in another file that is not there, too short, or outside the model's folder."""
-    entries = _entries(tensor)
-    if tensor.data_location != tensor.EXTERNAL or not entries:  # without entries: left out by our own reader
+    if not _is_elsewhere(tensor):
         return False
     if home is None:
         return True
-    path = home / entries.get("location", "")
-    if not path.resolve().is_relative_to(home.resolve()) or not path.is_file():
-        return True
+    entries = _entries(tensor)
     start, length = entries.get("offset", "0"), entries.get("length", str(_size(tensor)))
-    return not (start.isdecimal() and length.isdecimal()) or path.stat().st_size < int(start) + int(length)
+    if not _WHOLE.fullmatch(start) or not _WHOLE.fullmatch(length):
+        return True
+    path = home / entries.get("location", "")
+    try:
+        is_inside = path.resolve().is_relative_to(home.resolve()) and path.is_file()
+        return not is_inside or path.stat().st_size < int(start) + int(length)
+    except (OSError, ValueError):  # no file can have that name
+        return True
 
 
 def _size(tensor: onnx.TensorProto) -> int:
@@ -117,9 +169,9 @@ def _size(tensor: onnx.TensorProto) -> int:
 
 def _copy(file: BinaryIO, tensor: onnx.TensorProto, home: Path | None) -> None:
     """Copy a weight that is there beside the made-up ones: onnxruntime reads no file outside the model's folder."""
-    entries = _entries(tensor)
-    if tensor.data_location != tensor.EXTERNAL or not entries or home is None:
+    if not _is_elsewhere(tensor) or home is None:
         return
+    entries = _entries(tensor)
     start, left = file.tell(), _size(tensor)
     with (home / entries["location"]).open("rb") as source:
         source.seek(int(entries.get("offset", 0)))
@@ -149,7 +201,7 @@ class _Role(NamedTuple):
     attributes: Mapping[str, Any] = {}
 
 
-def _roles(graph: onnx.GraphProto) -> dict[str, _Role]:
+def _roles(graph: onnx.GraphProto | onnx.FunctionProto) -> dict[str, _Role]:
     """Return what reads each weight; of several readers, one that needs positive numbers counts. Copies pass it on."""
     found: dict[str, _Role] = {}
     for node in reversed(graph.node):

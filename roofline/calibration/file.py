@@ -179,6 +179,13 @@ def _text(value: Any) -> str:
     return json.dumps(str(value), ensure_ascii=False)
 
 
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # too long for a name
+        return False
+
+
 def load_named(name: str, folders: tuple[Path, ...]) -> Calibration:
     """Return a calibration by path, or by name in one of the folders.
 
@@ -186,12 +193,12 @@ def load_named(name: str, folders: tuple[Path, ...]) -> Calibration:
         SpecError: there is none, or its file is wrong.
     """
     path = Path(name)
-    if path.suffix in (".yaml", ".yml") or path.is_file():
-        if not path.is_file():
+    if path.suffix in (".yaml", ".yml") or _is_file(path):
+        if not _is_file(path):
             raise SpecError("no such calibration file", where=name)
         return read_calibration(path)
     for folder in folders:
-        if (folder / f"{name}.yaml").is_file():
+        if _is_file(folder / f"{name}.yaml"):
             return read_calibration(folder / f"{name}.yaml")
     known = sorted({p.stem for folder in folders for p in folder.glob("*.yaml")})
     raise SpecError(f"no calibration {name!r}", where="--calibration", expected=", ".join(known[:8]) or "a file")

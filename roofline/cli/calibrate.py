@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from roofline.cli.measured_options import measured_options
-from roofline.cli.options import device_options, merged, models_options
+from roofline.cli.options import device_options, merged, models_options, refuse_other_suffix
 
 if TYPE_CHECKING:
     from roofline.analysis import Analysis
@@ -60,6 +60,12 @@ def command(
         raise click.UsageError("give --measured FILE.csv to fit, or --suggest K to learn what to measure")
     if emit is not None and suggest is None:
         raise click.UsageError("--emit goes with --suggest")
+    if emit is not None:
+        refuse_other_suffix(output, "a script", ".sh")
+    elif suggest is not None:
+        refuse_other_suffix(output, "a list of modes to measure", ".txt", ".md", ".markdown")
+    else:
+        refuse_other_suffix(output, "a calibration", ".yaml", ".yml")
     rows = read_rows(measured, only) if measured is not None else []
     names = names_of(models, workloads, rows) if rows else {models[0]: models[0]}
     with Waiting("counting", quiet or verbose):
@@ -109,4 +115,5 @@ def _suggest(
     if emit is not None:
         write(measuring_script(analysis, modes, model, device), output)
         return
-    write_blocks(suggestion(analysis, modes, count), "table", output)
+    form = "markdown" if (output or "").lower().endswith((".md", ".markdown")) else "table"
+    write_blocks(suggestion(analysis, modes, count), form, output)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -17,6 +18,7 @@ else:
     _ParamType = _NumberType = _TupleType = click.ParamType  # generic from click 8.5 on
 FORMATS = ("table", "json", "csv", "markdown")
 _SUFFIXES = {".json": "json", ".csv": "csv", ".md": "markdown", ".markdown": "markdown", ".txt": "table"}
+_OTHER_SUFFIXES = (".yaml", ".yml", ".sh", ".html", ".png", ".svg", ".pdf", ".parquet", ".onnx")
 
 
 class BindingsType(_ParamType):
@@ -183,6 +185,13 @@ def output_options(function: F) -> F:
             click.option("--debug", is_flag=True, help="Show the traceback of an error."),
         ],
     )  # fmt: skip
+
+
+def refuse_other_suffix(output: str | None, what: str, *suffixes: str) -> None:
+    """Raise where the output file's suffix names another format than `what` is in; any that names none is fine."""
+    suffix = PurePath(output or "").suffix.lower()
+    if suffix in {*_SUFFIXES, *_OTHER_SUFFIXES} - {*suffixes}:
+        raise click.UsageError(f"-o {output}: {what} is no {suffix} file; use {suffixes[0]}")
 
 
 def chosen_format(format_: str | None, output: str | None) -> str:

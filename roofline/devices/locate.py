@@ -56,17 +56,24 @@ def find_device(device: str | Path) -> tuple[Path, str]:
     Raises:
         DeviceError: there is no such device; close names are suggested.
     """
-    if isinstance(device, Path) or Path(device).exists():
+    if isinstance(device, Path) or _exists(Path(device)):
         return _find(device), ""
     name, _, variant = device.partition("@")
     return _find(name), variant
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # too long for a name, a folder that may not be entered
+        return False
 
 
 def _find(device: str | Path) -> Path:
     text = str(device)
     if isinstance(device, Path) or text.endswith((".yaml", ".yml")) or os.sep in text:
         path = Path(text)
-        if path.is_dir() or not path.exists():
+        if not _exists(path) or path.is_dir():
             raise DeviceError("no such device file", where=text, expected="a .yaml file or a device id")
         return path
     files = {path.stem: path for path in device_files()}

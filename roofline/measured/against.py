@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_left
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -21,7 +20,6 @@ KNOBS = {
 }
 """Column -> the knob that it is a value of."""
 _EXPONENT = {"cpu_freq_khz": 3}
-_EXTRA = re.compile(r"\s*\+\s*jetson_clocks\s*$", re.IGNORECASE)
 
 
 class Placed(NamedTuple):
@@ -132,7 +130,9 @@ def _not_settable(what: str, where: str, device: DeviceSpec, near: list[float], 
 
 
 def _named(row: Measurement, device: DeviceSpec, place: str) -> PowerMode | None:
-    text = _EXTRA.sub("", row.power_mode)
+    text, _, extra = row.power_mode.rpartition("+")
+    if extra.strip().lower() != "jetson_clocks":
+        text = row.power_mode
     if not text.strip():
         return device.modes[0] if len(device.modes) == 1 else None
     try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 from decimal import Decimal
 from typing import Any
@@ -14,6 +13,10 @@ from roofline.measured.record import Column
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")
 """A spreadsheet would run a text that begins so: it gets a quote in front, as `roofline.export.as_csv` does."""
 
+PLAIN = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,4})?")
+"""A number with a decimal point, and nothing else."""
+SMALLEST, LARGEST = 1e-30, 1e30
+"""Between these lie all numbers of a run: what is beyond overflows, or vanishes, when it is multiplied."""
 _CLOCK_RANGE_HZ = (1e7, 5e10)
 """No processor or memory that runs a network is clocked outside."""
 
@@ -46,7 +49,7 @@ def _names(text: str, column: Column, where: str) -> tuple[str, ...]:
         return tuple(name.strip() for name in text.split(";") if name.strip())
     try:
         names = json.loads(text)
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):  # no JSON; a number of thousands of digits; nested too deeply
         names = None
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise MeasurementError("this is no list of names", where=where, expected='["a", "b"], or a;b')
@@ -79,7 +82,7 @@ def in_si(text: str, exponent: int) -> float:
 
 
 def _plain(text: str, column: Column, where: str, expected: str) -> float:
-    if not re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", text):
+    if not PLAIN.fullmatch(text):
         hint = ""
         if re.fullmatch(r"\d+,\d+", text):
             hint = "write a decimal point, and no separator of thousands"
@@ -87,8 +90,8 @@ def _plain(text: str, column: Column, where: str, expected: str) -> float:
             hint = f"the column's unit is {column.unit}: write the number alone"
         raise MeasurementError(f"{text!r} is no number", where=where, expected=expected, hint=hint)
     value = float(text)
-    if not math.isfinite(value):
-        raise MeasurementError(f"{text!r} is not finite", where=where, expected=expected)
+    if value != 0 and not SMALLEST < abs(value) < LARGEST:
+        raise MeasurementError(f"{text!r} is beyond anything that is measured", where=where, expected=expected)
     return value
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from heapq import heapify, heappop
 from typing import TYPE_CHECKING, NamedTuple
 
 from roofline.errors import MeasurementError
 from roofline.findings import Finding
+from roofline.measured.model_names import ModelNames, Place
 from roofline.measured.names import take_apart
 from roofline.measured.record import Measurement, by_run
-from roofline.measured.same_work import SameWork
 
 if TYPE_CHECKING:
     from roofline.analysis import Analysis
@@ -71,8 +72,8 @@ def join_layers(rows: Iterable[Measurement], analysis: Analysis, where: str = "m
         raise MeasurementError("no layer with a time", where=where, expected="rows with layer and latency_ms")
     if len(by_run(rows)) > 1:
         raise MeasurementError("layers of several runs", where=where, expected="those of one: see by_run")
-    graph = _Names(analysis, rows)
-    found: list[_Place | None] = [graph.nodes_of(row) for row in rows]
+    graph = ModelNames(analysis, rows)
+    found: list[Place | None] = [graph.nodes_of(row) for row in rows]
     own = [place is None and take_apart(row.layer).is_own for row, place in zip(rows, found)]
     _by_order(rows, found, own, graph)
     blocks = _blocks(rows, found, graph)
@@ -90,7 +91,7 @@ def join_layers(rows: Iterable[Measurement], analysis: Analysis, where: str = "m
     )
 
 
-def _refuse_other_model(joined: Joined, graph: _Names, analysis: Analysis, where: str) -> None:
+def _refuse_other_model(joined: Joined, graph: ModelNames, analysis: Analysis, where: str) -> None:
     """Raise where the run is one of another model: `ENOUGH` and `TOO_MUCH`, the runtime's own layers left out."""
 
     def seconds(rows: Iterable[Measurement]) -> float:
@@ -124,93 +125,11 @@ _NOT_JOINED = {
 """Why a row is not joined -> finding."""
 
 
-_Place = tuple[frozenset[int], str]
-"""Nodes that ran in a row, and how that is known."""
-
-
-class _Names:
-    """Where the names of a model's nodes, tensors and layers are."""
-
-    def __init__(self, analysis: Analysis, rows: Sequence[Measurement]) -> None:
-        self.counts = analysis.counts
-        self.work = SameWork(analysis, rows)
-        self.contradictions: dict[str, str] = {}
-        """Layer -> how it contradicts the node of its name."""
-        self.layer_of: dict[int, int] = {}
-        """Position of a node -> position of its layer."""
-        self._by_name: dict[str, list[int]] = {}
-        self._maker: dict[str, int] = {}
-        position = {id(count.node): at for at, count in enumerate(analysis.counts)}
-        for at, layer in enumerate(analysis.layer_counts):
-            for node in layer.parts or ((position[id(layer.node)],) if id(layer.node) in position else ()):
-                self.layer_of[node] = at
-        for at, count in enumerate(analysis.counts):
-            for name in dict.fromkeys((count.node.label, count.node.name)):
-                if name:
-                    self._by_name.setdefault(name, []).append(at)
-        for at, count in enumerate(analysis.counts):
-            for tensor in count.node.outputs:
-                if tensor is not None and tensor.name:
-                    self._by_name.setdefault(tensor.name, [at])
-                    self._maker.setdefault(tensor.name, at)
-
-    def find(self, name: str) -> list[int]:
-        """Return the positions of nodes of this name, or that make a tensor of it."""
-        return self._by_name.get(name, [])
-
-    def nodes_of(self, row: Measurement) -> _Place | None:
-        """Return the nodes that ran in a row, and how that is known."""
-        base, _, repeat = row.layer.rpartition(" #")
-        if repeat.isdigit() and base and not self.find(row.layer):
-            places = self.find(base)
-            if len(places) >= int(repeat) > 0:  # the second layer of a name is the second node of it
-                return self._unless_other(row, places[int(repeat) - 1])
-        exact = self.find(row.layer)
-        if exact and not row.nodes:
-            return self._unless_other(row, exact[0])
-        parts = take_apart(row.layer)
-        listed = frozenset(at for name in row.nodes or parts.nodes for at in self.find(name)[:1])
-        if listed:
-            return (listed, "nodes") if row.nodes else self._back_to(row, listed)
-        if parts.region is not None:
-            first, last = (self.find(name) for name in parts.region)
-            if first and last:
-                low, high = min(first[0], last[-1]), max(first[0], last[-1])
-                return frozenset(range(low, high + 1)), "region"
-        return None
-
-    def _unless_other(self, row: Measurement, node: int, path: frozenset[int] | None = None) -> _Place | None:
-        """Return the node of a row's name, or nothing where operator or shape say that another one ran."""
-        how = self.work.contradiction(node, row)
-        if how and self.counts[node].node.name:  # else the name is made up, here and by the runtime
-            self.contradictions[row.layer] = how
-        return None if how else (path, "nodes") if path else (frozenset({node}), "name")
-
-    def _back_to(self, row: Measurement, nodes: frozenset[int]) -> _Place | None:
-        """Return nodes and those before them, back to the row's operator: a fused ``Conv`` named after its Relu."""
-        (node, *others) = nodes
-        path = [node]
-        if row.layer.endswith("_bn_nchwc"):  # onnxruntime runs it as a Conv of one channel per group
-            row = row._replace(op_type="BatchNormalization")
-        while not others and row.op_type and len(path) <= 4 and not self.work.same_operator(path[-1], row):
-            first = next((t for t in self.counts[path[-1]].node.inputs if t is not None and t.origin == "data"), None)
-            maker = self._maker.get(first.name) if first is not None else None
-            if maker is None:
-                return nodes, "nodes"
-            path.append(maker)
-        if not others and self.work.same_operator(path[-1], row):
-            return self._unless_other(row, path[-1], frozenset(path))
-        return nodes, "nodes"
-
-    def fits(self, node: int, row: Measurement) -> bool:
-        """Whether a node can be what ran in a row: the same operator, and the same input shape where both are known."""
-        is_counted = self.counts[node].status == "counted"
-        return is_counted and self.work.same_operator(node, row) and self.work.same_shape(node, row)
-
-
-def _by_order(rows: Sequence[Measurement], found: list[_Place | None], own: Sequence[bool], graph: _Names) -> None:
+def _by_order(rows: Sequence[Measurement], found: list[Place | None], own: Sequence[bool], graph: ModelNames) -> None:
     """Place the rows that have no known name: between their neighbours, the next free node that fits."""
     taken = {node for place in found if place is not None for node in place[0]}
+    later = [(min(p[0]), at) for at, p in enumerate(found) if p is not None and p[1] != "region"]
+    heapify(later)
     after = -1
     for at, row in enumerate(rows):
         place = found[at]
@@ -219,8 +138,9 @@ def _by_order(rows: Sequence[Measurement], found: list[_Place | None], own: Sequ
             continue
         if own[at] or not row.op_type or row.layer in graph.contradictions:
             continue
-        later = [min(p[0]) for p in found[at + 1 :] if p is not None and p[1] != "region" and min(p[0]) > after]
-        before = min(later, default=len(graph.counts))
+        while later and (later[0][0] <= after or later[0][1] < at):  # both only grow
+            heappop(later)
+        before = later[0][0] if later else len(graph.counts)
         node = next((n for n in range(after + 1, before) if n not in taken and graph.fits(n, row)), None)
         if node is not None:
             found[at] = frozenset({node}), "order"
@@ -229,11 +149,10 @@ def _by_order(rows: Sequence[Measurement], found: list[_Place | None], own: Sequ
 
 
 def _blocks(
-    rows: Sequence[Measurement], found: Sequence[_Place | None], graph: _Names
+    rows: Sequence[Measurement], found: Sequence[Place | None], graph: ModelNames
 ) -> list[tuple[list[int], set[int], str]]:
     """Return rows, layers and evidence that belong together: a row with all layers of its nodes, and so on."""
-    strength = ("name", "nodes", "region", "order")
-    blocks: list[tuple[list[int], set[int], str]] = []
+    of_layer: dict[int, tuple[list[int], set[int], set[str]]] = {}
     for at, place in enumerate(found):
         if place is None:
             continue
@@ -241,13 +160,18 @@ def _blocks(
                   and node in graph.layer_of}  # fmt: skip
         if not layers:
             continue
-        mine, how = [at], place[1]
-        for other in [block for block in blocks if block[1] & layers]:
-            blocks.remove(other)
-            mine, layers = other[0] + mine, layers | other[1]
-            how = max(how, other[2], key=strength.index)
-        blocks.append((sorted(mine), layers, how))
-    return sorted(blocks, key=lambda block: min(block[1]))
+        mine = [at], set(layers), {place[1]}
+        for other in {id(of_layer[layer]): of_layer[layer] for layer in layers if layer in of_layer}.values():
+            few, mine = (other, mine) if len(other[0]) < len(mine[0]) else (mine, other)
+            mine[0].extend(few[0])
+            mine[1].update(few[1])
+            mine[2].update(few[2])
+            of_layer |= dict.fromkeys(few[1], mine)
+        of_layer |= dict.fromkeys(layers, mine)
+    blocks = {id(block): block for block in of_layer.values()}.values()
+    strongest_first = ("name", "nodes", "region", "order")
+    found_blocks = [(sorted(mine), layers, max(how, key=strongest_first.index)) for mine, layers, how in blocks]
+    return sorted(found_blocks, key=lambda block: min(block[1]))
 
 
 def _result(

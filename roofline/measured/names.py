@@ -14,7 +14,8 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-_METADATA = re.compile(r"\[ONNX Layer: (.*?)\](?=[\x1e\x1f]|\[ONNX Layer: |$)")
+_ENTRY = "[ONNX Layer: "
+_SEPARATOR = re.compile(r"[\x1e\x1f]")
 _REGION = re.compile(r"\{ForeignNode\[(.*)\]\}")
 _POINTWISE = re.compile(r"PWN\(|[()]")
 _OWN = re.compile(
@@ -23,7 +24,8 @@ _OWN = re.compile(
     re.IGNORECASE,
 )
 _MYELIN = re.compile(r"_myl\d+_\d+$")
-_ORT_ADDED = re.compile(r"(/\w*Fusion\w*)/?$|(_bn)?_nchwc$|_token_\d+$|_transformed$|_quant$")
+_WORD = re.compile(r"\w+")
+_ORT_ADDED = re.compile(r"(_bn)?_nchwc$|_token_\d+$|_transformed$|_quant$")
 _REPEAT = re.compile(r" #\d+$")
 
 
@@ -40,7 +42,8 @@ class LayerName(NamedTuple):
 
 def metadata_nodes(metadata: str) -> tuple[str, ...]:
     """Return the nodes that the ``Metadata`` of a TensorRT layer lists, each once."""
-    return tuple(dict.fromkeys(_METADATA.findall(metadata)))
+    entries = (entry for part in _SEPARATOR.split(metadata) for entry in part.rstrip().split(_ENTRY)[1:])
+    return tuple(dict.fromkeys(entry[:-1] for entry in entries if entry.endswith("]")))
 
 
 def take_apart(name: str) -> LayerName:
@@ -75,10 +78,16 @@ def _bare(part: str) -> list[str]:
     """Return the name without what runtimes put around it."""
     found = []
     for _ in range(3):
-        shorter = _ORT_ADDED.sub("", part.removeprefix("fused "))
+        shorter = _without_addition(part.removeprefix("fused "))
         shorter = _MYELIN.sub("", shorter)
         if shorter == part:
             break
         found.append(shorter)
         part = shorter
     return found
+
+
+def _without_addition(part: str) -> str:
+    """Return ``a`` of ``a/MatMulAddFusion/`` and of ``a_nchwc``, and any other name as it is."""
+    before, slash, last = part.removesuffix("/").rpartition("/")
+    return before if slash and "Fusion" in last and _WORD.fullmatch(last) else _ORT_ADDED.sub("", part)

@@ -34,7 +34,7 @@ SAME_WORK = {
 """Operator that a runtime puts in -> operators of a model that it stands for. Others stand for themselves."""
 _BEGINS_ELSEWHERE = frozenset({"EmbedLayerNormalization", "Attention", "MultiHeadAttention"})
 """Operators whose first input is not that of the operator that they stand for."""
-_SHAPE = re.compile(r"\d+(x\d+)*")
+_SHAPE = re.compile(r"\d{1,18}(x\d{1,18})*")
 _BLOCKS = (4, 8, 16)
 """Channels that onnxruntime keeps together; their number is rounded up to a multiple."""
 

@@ -13,13 +13,10 @@ from roofline.measured.record import Measurement
 if TYPE_CHECKING:
     from roofline.analysis import Analysis
 
-_RUNTIMES = (
-    (re.compile(r"tensorrt|trtexec|\btrt\b"), "tensorrt"),
-    (re.compile(r"(ort|onnx ?runtime).*(cuda|gpu)"), "ort-cuda"),
-    (re.compile(r"(ort|onnx ?runtime).*cpu"), "ort-cpu"),
-    (re.compile(r"torch"), "torch"),
-)
-"""What a row's free text says of the runtime -> the runtime; the first that fits."""
+_TENSORRT = re.compile(r"tensorrt|trtexec|\btrt\b")
+_ORT = re.compile(r"ort|onnx ?runtime")
+_ORT_ON = {"cuda": "ort-cuda", "gpu": "ort-cuda", "cpu": "ort-cpu"}
+"""What stands behind onnxruntime's name -> the runtime; the first that fits."""
 UNIT_MISTAKE = 0.5
 """A time below this share of the bound is a mistake of the unit, not of the bound."""
 POWER_MISTAKE = 5.0
@@ -29,7 +26,11 @@ POWER_MISTAKE = 5.0
 def runtime_named(text: str) -> str:
     """Return the runtime that a row's text names; empty where it is none that is known."""
     plain = text.lower().replace("-", " ").replace("_", " ")
-    return next((name for pattern, name in _RUNTIMES if pattern.search(plain)), "")
+    if _TENSORRT.search(plain):
+        return "tensorrt"
+    ort = _ORT.search(plain)
+    behind = plain[ort.end() :] if ort else ""
+    return next((name for word, name in _ORT_ON.items() if word in behind), "torch" if "torch" in plain else "")
 
 
 def refuse_others(rows: Iterable[Measurement], analysis: Analysis, where: str) -> None:

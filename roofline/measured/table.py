@@ -11,6 +11,7 @@ import csv
 import difflib
 import io
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,6 +23,8 @@ from roofline.measured import cells
 from roofline.measured.record import BY_NAME, COLUMNS, MEASURED, SCHEMA, Column, Measurement
 
 MAX_BYTES = 200_000_000
+_SUGGESTED = 100
+"""Unknown columns that are held against the known ones: a table of more is not ours, misspelt."""
 _SYNONYMS = {
     "time": "latency",
     "duration": "latency",
@@ -111,21 +114,22 @@ def _lines(text: str, where: str) -> Iterator[tuple[int, list[str]]]:
 
 def check_header(names: Sequence[str], where: str) -> list[Finding]:
     """Return what is odd about a header; raise where a column is missing, twice, or in another unit."""
-    findings = []
-    for name in names:
-        if name and names.count(name) > 1:
+    findings: list[Finding] = []
+    often = Counter(names)
+    for name in often:
+        if name and often[name] > 1:
             raise MeasurementError(f"the column {name!r} is there twice", where=f"{where}: header")
         if name in BY_NAME or name == "schema":
             continue
         ours = in_another_unit(name)
-        if ours is not None and ours.name not in names:
+        if ours is not None and ours.name not in often:
             raise MeasurementError(
                 f"no column {name!r}",
                 where=f"{where}: header",
                 expected=f"{ours.name}, in {ours.unit}",
                 hint=f"convert the values, or: roofline import csv {where} --map {ours.name}=NAME:UNIT",
             )
-        near = difflib.get_close_matches(name, BY_NAME, 1, 0.85)
+        near = difflib.get_close_matches(name, BY_NAME, 1, 0.85) if len(findings) < _SUGGESTED else []
         hint = f"did you mean {near[0]}?" if near else ""
         findings.append(Finding("column-unknown", f"{where}: {name}", "this column is not part of the table", hint))
     missing = "" if "workload" in names else "workload"

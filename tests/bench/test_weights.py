@@ -132,6 +132,84 @@ def test_a_type_that_cannot_be_made_up(tmp_path: Path) -> None:
         runnable(model.SerializeToString(), tmp_path)
 
 
+def one_weight(entries: dict[str, str], dims: tuple[int, ...] = (4,), kind: int = TensorProto.FLOAT) -> bytes:
+    """Return x + w, where w lies in another file."""
+    model = build_model([helper.make_node("Add", ["x", "w"], ["y"])], {"x": [4]}, ["y"])
+    tensor = model.graph.initializer.add()
+    tensor.name, tensor.data_type, tensor.data_location = "w", kind, TensorProto.EXTERNAL
+    tensor.dims.extend(dims)
+    for key, value in entries.items():
+        tensor.external_data.add(key=key, value=value)
+    content: bytes = model.SerializeToString()
+    return content
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [
+        {"location": "a\0b"},
+        {"location": "a" * 5000},
+        {"location": "w.bin", "offset": "9" * 5000},
+        {"location": "w.bin", "length": "9" * 5000},
+        {"location": "w.bin", "offset": "\u0663"},
+        {"location": "w.bin", "offset": "-1"},
+        {"location": "../w.bin"},
+        {"location": ""},
+    ],
+)
+def test_names_and_places_that_no_file_has_count_as_missing(entries: dict[str, str], tmp_path: Path) -> None:
+    home, folder = tmp_path / "home", tmp_path / "made"
+    home.mkdir()
+    folder.mkdir()
+    for place in (home, tmp_path):
+        (place / "w.bin").write_bytes(b"\0" * 64)
+    (home / "m.onnx").write_bytes(one_weight(entries))
+    found = runnable(home / "m.onnx", folder)
+    assert found.made_up == ("w",)
+    ort.InferenceSession(found.model).run(None, {"x": np.ones(4, "f4")})
+
+
+@pytest.mark.parametrize(
+    ("dims", "kind", "words"),
+    [
+        ((4,), 99, "the weight w is of type 99"),
+        ((4,), -1, "the weight w is of type -1"),
+        ((4,), 0, "the weight w is of type 0"),
+        ((4, -4), TensorProto.FLOAT, r"the weight w has shape \[4, -4\]"),
+        ((2**31, 2**31), TensorProto.FLOAT, "made up they take 18447 PB"),
+    ],
+)
+def test_weights_without_a_size_or_without_room(dims: tuple[int, ...], kind: int, words: str, tmp_path: Path) -> None:
+    path, folder = tmp_path / "m.onnx", tmp_path / "made"
+    folder.mkdir()
+    path.write_bytes(one_weight({"location": "gone"}, dims, kind))
+    with pytest.raises(MeasurementError, match=words) as caught:
+        runnable(path, folder)
+    assert caught.value.where == str(path) and not any(folder.iterdir())
+
+
+def test_weights_inside_a_function_of_the_model(tmp_path: Path) -> None:
+    constant = onnx.ModelProto.FromString(one_weight({"location": "../gone"})).graph.initializer[0]
+    nodes = [
+        helper.make_node("Constant", [], ["w"], value=constant),
+        helper.make_node("Add", ["a", "w"], ["b"]),
+    ]
+    opsets = [helper.make_opsetid("", 17)]
+    function = helper.make_function("own", "F", ["a"], ["b"], nodes, opsets)
+    values = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [4]) for name in ("x", "y")]
+    graph = helper.make_graph([helper.make_node("F", ["x"], ["y"], domain="own")], "g", values[:1], values[1:])
+    model = helper.make_model(
+        graph, functions=[function], opset_imports=[*opsets, helper.make_opsetid("own", 1)], ir_version=8
+    )
+    path, folder = tmp_path / "m.onnx", tmp_path / "made"
+    folder.mkdir()
+    path.write_bytes(model.SerializeToString())
+    found = runnable(path, folder)
+    assert found.made_up == ("w",)
+    (y,) = ort.InferenceSession(found.model).run(None, {"x": np.zeros(4, "f4")})
+    assert y.any()
+
+
 def test_a_variance_behind_a_copy_is_positive(tmp_path: Path) -> None:
     """Exporters share equal weights through Identity: here one weight is shift and, behind a copy, variance."""
     nodes = [

@@ -185,6 +185,42 @@ def test_devices_commands(capsys: pytest.CaptureFixture[str]) -> None:
     assert code == 0 and "ok, 4 modes" in out
 
 
+@pytest.mark.parametrize("name", ["a" * 100_000, f"{'a' * 100_000}@x", f"{'a' * 100_000}.yaml", f"{'a' * 5000}/x"])
+def test_a_device_of_a_name_that_no_file_can_have(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, err = run(capsys, "devices", "show", name)
+    assert code == 1 and ("no device 'aaa" in err or "no such device file" in err)
+    options = ("analyze", str(model_path("resnet18")), "--device", "orin-agx", "--calibration", name)
+    code, _, err = run(capsys, *options)
+    assert code == 1 and ("no calibration 'aaa" in err or "no such calibration file" in err)
+
+
+@pytest.mark.parametrize(
+    ("options", "suffix", "words"),
+    [
+        (("--suggest", "3"), "yaml", "a list of modes to measure is no .yaml file; use .txt"),
+        (("--suggest", "3"), "json", "a list of modes to measure is no .json file; use .txt"),
+        (("--suggest", "3", "--emit", "script"), "yaml", "a script is no .yaml file; use .sh"),
+        (("--measured", "runs.csv"), "json", "a calibration is no .json file; use .yaml"),
+    ],
+)
+def test_a_suffix_of_another_format(
+    options: tuple[str, ...], suffix: str, words: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    output = tmp_path / f"out.{suffix}"
+    code, _, err = run(
+        capsys, "calibrate", str(model_path("resnet18")), "--device", "orin-agx", *options, "-o", str(output)
+    )
+    assert code == 2 and words in err and not output.exists()
+
+
+def test_modes_to_measure_as_text_and_as_markdown(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    model = str(model_path("resnet18"))
+    command = ("calibrate", model, "--device", "orin-agx", "--runtime", "tensorrt", "--suggest", "3")
+    for suffix, words in ((".txt", "\nModes to measure\n"), (".md", "**Modes to measure**")):
+        assert run(capsys, *command, "-o", str(tmp_path / f"modes{suffix}")) == (0, "", "")
+        assert words in (tmp_path / f"modes{suffix}").read_text()
+
+
 def test_check_goes_on_after_a_bad_file(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     bad = tmp_path / "bad.yaml"
     bad.write_text("schema: roofline.device/1\n")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -15,11 +14,11 @@ import numpy as np
 from roofline.devices.spec import DeviceSpec
 from roofline.errors import MeasurementError
 from roofline.findings import Finding
+from roofline.measured.cells import LARGEST, PLAIN
 from roofline.measured.record import Measurement
 from roofline.measured.table import read_text
 
 _THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d+)?")
-_PLAIN = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
 
 class Options(NamedTuple):
@@ -90,33 +89,42 @@ def read_json(path: str, what: str) -> Any:
         raise MeasurementError(problem, where=f"{path}: line {error.lineno}", expected=what) from None
     except RecursionError:
         raise MeasurementError("nested too deeply", where=path, expected=what) from None
+    except ValueError:  # Python reads no whole number of more than 4300 digits
+        raise MeasurementError("a number has thousands of digits", where=path, expected=what) from None
 
 
 def number(value: Any, where: str) -> float:
-    """Return a finite number of a tool's file; commas may stand between thousands (``1,234.5``) and nowhere else.
+    """Return a number of a tool's file; commas may stand between thousands (``1,234.5``) and nowhere else.
 
     Raises:
-        MeasurementError: it is no number, or one with a decimal comma.
+        MeasurementError: it is no number, one with a decimal comma, or beyond `LARGEST`.
     """
+    given = value
     if isinstance(value, str):
         text = value.strip()
         if _THOUSANDS.fullmatch(text):
             text = text.replace(",", "")
-        elif not _PLAIN.fullmatch(text):
+        elif not PLAIN.fullmatch(text):
             hint = "the file is of a locale with decimal commas: write it with LC_ALL=C" if "," in text else ""
             raise MeasurementError(f"{text[:60]!r} is no number", where=where, hint=hint,
                                    expected="a number with a decimal point, such as 1234.5 or 1,234.5")  # fmt: skip
         value = float(text)
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not _is_finite(value):
-        raise MeasurementError(f"{str(value)[:60]!r} is no number", where=where, expected="a finite number")
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not -LARGEST < value < LARGEST:
+        expected = f"a number below {LARGEST:g}"
+        raise MeasurementError(f"{str(given)[:60]!r} is no number", where=where, expected=expected)
     return float(value)
 
 
-def _is_finite(value: float) -> bool:
-    try:
-        return math.isfinite(value)
-    except OverflowError:  # an int beyond the range of floats
-        return False
+def count(value: Any, where: str) -> int:
+    """Return how often something was done.
+
+    Raises:
+        MeasurementError: it is no whole number from 1 up.
+    """
+    found = number(value, where)
+    if found < 1 or found % 1:
+        raise MeasurementError(f"{value} is no count", where=where, expected="a whole number from 1 up")
+    return int(found)
 
 
 def distinct(names: Iterable[str]) -> list[str]:

@@ -12,12 +12,12 @@ from collections.abc import Mapping, Sequence
 
 from roofline.errors import MeasurementError
 from roofline.findings import Finding
-from roofline.measured.formats.common import Imported, Options, base_row, noted, number, only_file
+from roofline.measured.formats.common import Imported, Options, base_row, count, noted, number, only_file
 from roofline.measured.record import Measurement
 from roofline.measured.table import read_text
 
 WHAT = "mlperf_log_summary.txt of a performance run"
-_LINE = re.compile(r"\s*(.+?)\s*:\s*(\S.*?)\s*")
+_PROCESSED = re.compile(r"Processed at least \d+ queries \((\d+)\)")
 
 
 def read(paths: Sequence[str], options: Options) -> Imported:
@@ -30,16 +30,16 @@ def read(paths: Sequence[str], options: Options) -> Imported:
     values: dict[str, str] = {}
     text = read_text(path)
     for line in text.splitlines():
-        match = _LINE.fullmatch(line)
-        if match:
-            values.setdefault(match[1], match[2])
+        name, _, value = line.partition(":")
+        if name.strip() and value.strip():
+            values.setdefault(name.strip(), value.strip())
     if "Scenario" not in values or "Mode" not in values:
         raise MeasurementError("no Scenario and Mode in it", where=path, expected=WHAT)
     if values["Mode"] != "PerformanceOnly":
         raise MeasurementError(f"the mode is {values['Mode']}", where=f"{path}: Mode", expected="PerformanceOnly")
     row = base_row(options, paths, "mlperf")
-    counted = re.search(r"Processed at least \d+ queries \((\d+)\)", text)
-    row = row._replace(time_kind="request", n=int(counted[1]) if counted else None)
+    counted = _PROCESSED.search(text)
+    row = row._replace(time_kind="request", n=count(counted[1], f"{path}: Processed") if counted else None)
     row = _timed(row, values, path)
     findings = []
     if values.get("Result is") != "VALID":
@@ -57,12 +57,13 @@ def _timed(row: Measurement, values: Mapping[str, str], path: str) -> Measuremen
             )
         rate = _positive(values, "Samples per second", path)
         return noted(row._replace(time_s=row.batch_size / rate), f"batch / {rate:g} samples per second")
-    if scenario not in ("SingleStream", "MultiStream"):
+    multi = scenario == "MultiStream"
+    if scenario != "SingleStream" and not multi:
         raise MeasurementError(
             f"latencies of {scenario} hold the wait in a queue", where=f"{path}: Scenario",
             expected="SingleStream, MultiStream or Offline",
         )  # fmt: skip
-    samples = int(_positive(values, "samples_per_query", path)) if scenario == "MultiStream" else 1
+    samples = count(_given(values, "samples_per_query", path), f"{path}: samples_per_query") if multi else 1
     if row.batch_size not in (None, samples):
         raise MeasurementError(
             f"a query of this run has {samples} samples", where=f"{path}: {scenario}", expected=f"--batch {samples}"
@@ -80,10 +81,14 @@ def _percentile(values: Mapping[str, str], share: str, path: str) -> float | Non
     return _positive(values, name, path) * 1e-9 if name in values else None
 
 
-def _positive(values: Mapping[str, str], name: str, path: str) -> float:
+def _given(values: Mapping[str, str], name: str, path: str) -> str:
     if name not in values:
         raise MeasurementError(f"no line {name!r}", where=path, expected=WHAT)
-    found = number(values[name], f"{path}: {name}")
+    return values[name]
+
+
+def _positive(values: Mapping[str, str], name: str, path: str) -> float:
+    found = number(_given(values, name, path), f"{path}: {name}")
     if found <= 0:
         raise MeasurementError(f"{values[name]} is not above 0", where=f"{path}: {name}", expected=WHAT)
     return found

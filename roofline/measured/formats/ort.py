@@ -41,7 +41,7 @@ class _Event(NamedTuple):
     name: str
     start: float
     end: float
-    thread: Any
+    thread: str
     args: dict[str, Any]
 
 
@@ -91,7 +91,7 @@ def _events(path: str) -> tuple[list[_Event], list[_Event]]:
         given = item.get("args")
         args = given if isinstance(given, dict) else {}
         args |= {name: str(args[name]) for name in ("op_name", "provider", "node_index") if name in args}
-        event = _Event(name, start, start + length, item.get("tid"), args)
+        event = _Event(name, start, start + length, str(item.get("tid")), args)
         (runs if is_run else nodes).append(event)
     if not runs:
         raise MeasurementError("no run of the model in it", where=path, expected=WHAT)
@@ -159,17 +159,15 @@ def _layers(
 
 def _inside_others(nodes: list[_Event]) -> set[int]:
     """Return the events of nodes that ran inside an If, Loop or Scan, whose own time covers them."""
-    holders = [node for node in nodes if node.args.get("op_name") in _HOLDS_GRAPHS]
-    return {
-        id(node)
-        for node in nodes
-        for holder in holders
-        if node is not holder
-        and node.thread == holder.thread
-        and node.start >= holder.start
-        and node.end <= holder.end
-        and node.end - node.start < holder.end - holder.start
-    }
+    found: set[int] = set()
+    latest: dict[str, tuple[float, float]] = {}
+    for node in sorted(nodes, key=lambda event: (event.start, -event.end)):
+        end, start = latest.get(node.thread, (node.start, node.start))  # of all that hold graphs, the one to end last
+        if node.end < end or (node.end == end and node.start > start):
+            found.add(id(node))
+        if node.args.get("op_name") in _HOLDS_GRAPHS and node.end > end:
+            latest[node.thread] = node.end, node.start
+    return found
 
 
 def _shape(args: dict[str, Any]) -> str:

@@ -88,6 +88,10 @@ def _times(samples: Sequence[Sample], interval_s: float | None, path: str) -> _T
         if interval_s is None:
             raise MeasurementError("the log has no times", where=path, expected="--interval, such as 1s")
         return _Times([at * interval_s for at in range(count)], (), interval_s, 0.0)
+    odd = next((at for at, when in enumerate(whens) if (when.tzinfo is None) != (whens[0].tzinfo is None)), None)
+    if odd is not None:
+        raise MeasurementError("of this time and the first one, one alone has a zone",
+                               where=f"{path}: row {samples[odd].line}", expected="one log, of one clock")  # fmt: skip
     stamps = [(when - whens[0]).total_seconds() for when in whens]
     for at, (before, after) in enumerate(pairwise(stamps), 1):
         if after < before:

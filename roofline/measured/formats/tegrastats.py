@@ -27,7 +27,8 @@ _RAIL = re.compile(r"(?<!\S)([A-Za-z][A-Za-z0-9_]*) (-?\d+)(mW)?/-?\d+(?:mW)?(?:
 _RAM = re.compile(r"(?<!\S)RAM \d")
 _GPU = re.compile(r"GR3D_FREQ (\d+)%@\[?(\d+)")
 _EMC = re.compile(r"EMC_FREQ (\d+)%@(\d+)")
-_CPU = re.compile(r"CPU \[([^\]]*)\]")
+_CPU = re.compile(r"CPU \[([^\[\]]*)\]")
+_WHOLE = re.compile(r"-?[0-9]{1,9}")
 
 
 def read(paths: Sequence[str], options: Options) -> Imported:
@@ -95,9 +96,10 @@ def _sample(line: int, text: str, path: str) -> Sample:
     for name, now, _ in _RAIL.findall(text):
         if name == "NC":  # a channel of the meter that is not connected
             continue
-        if int(now) < 0:
+        power_mw = _whole(now, "power", f"{path}: row {line}, rail {name}", "mW, such as 4994")
+        if power_mw < 0:
             raise MeasurementError(f"{now} mW is negative", where=f"{path}: row {line}, rail {name}")
-        rails[name] = int(now) * 1e-3
+        rails[name] = power_mw * 1e-3
     return Sample(line, when, rails)
 
 
@@ -107,13 +109,14 @@ def _clocks(
     """Return the row with the clocks that hold through the window, and what is unknown about them."""
     findings = []
     cpus = [_cpu(text, f"{path}: row {at}") for at, text in lines]
-    texts = [text for _, text in lines]
+    gpu = [_clock(_GPU, text, f"{path}: row {at}, GR3D_FREQ") for at, text in lines]
+    memory = [_clock(_EMC, text, f"{path}: row {at}, EMC_FREQ") for at, text in lines]
     cores = {len(clocks) for clocks in cpus}
     if row.cpu_cores is None and len(cores) == 1 and cores != {0}:
         row = row._replace(cpu_cores=cores.pop())
     seen = {
-        "gpu_freq": [int(m[2]) for text in texts if (m := _GPU.search(text)) and (int(m[1]) > 0 or len(texts) == 1)],
-        "mem_freq": [int(m[2]) for text in texts if (m := _EMC.search(text))],
+        "gpu_freq": [found[1] for found in gpu if found and (found[0] > 0 or len(lines) == 1)],
+        "mem_freq": [found[1] for found in memory if found],
         "cpu_freq": [clock for clocks in cpus for clock in clocks],
     }
     for knob, clocks in seen.items():
@@ -144,7 +147,18 @@ def _cpu(text: str, where: str) -> list[int]:
     """Return the clocks of the cores that are on."""
     found = _CPU.search(text)
     clocks = [core.partition("@")[2].strip() for core in found[1].split(",") if "@" in core] if found else []
-    for clock in clocks:
-        if not re.fullmatch(r"[0-9]{1,9}", clock):
-            raise MeasurementError(f"{clock[:60]!r} is no clock of a core", where=where, expected="such as 33%@1728")
-    return list(map(int, clocks))
+    return [_whole(clock, "clock of a core", where, "such as 33%@1728") for clock in clocks]
+
+
+def _clock(pattern: re.Pattern[str], text: str, where: str) -> tuple[int, int] | None:
+    """Return load and clock of a processor, where the line has them."""
+    found = pattern.search(text)
+    if found is None:
+        return None
+    return _whole(found[1], "load", where, "such as 33"), _whole(found[2], "clock", where, "MHz, such as 1300")
+
+
+def _whole(text: str, what: str, where: str, expected: str) -> int:
+    if not _WHOLE.fullmatch(text):
+        raise MeasurementError(f"{text[:60]!r} is no {what}", where=where, expected=expected)
+    return int(text)

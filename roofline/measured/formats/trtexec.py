@@ -22,7 +22,17 @@ from typing import Any, NamedTuple
 from roofline.errors import MeasurementError
 from roofline.findings import Finding
 from roofline.measured.formats import tegrastats
-from roofline.measured.formats.common import Imported, Options, base_row, distinct, noted, number, read_json, timed
+from roofline.measured.formats.common import (
+    Imported,
+    Options,
+    base_row,
+    count,
+    distinct,
+    noted,
+    number,
+    read_json,
+    timed,
+)
 from roofline.measured.names import metadata_nodes
 from roofline.measured.record import Measurement
 from roofline.measured.table import read_text
@@ -133,7 +143,7 @@ def _layers(base: Measurement, files: _Files, findings: list[Finding]) -> list[M
     path = files.where["profile"]
     entries = [item for item in files.profile if "name" in item]
     counts = [item["count"] for item in files.profile if "count" in item]
-    count = int(number(counts[0], f"{path}: count")) if counts else None
+    runs = count(counts[0], f"{path}: count") if counts else None
     if entries and all(str(item["name"]).isdigit() for item in entries):
         raise MeasurementError("the layers have numbers for names", where=path, expected="names", hint=DETAILED)
     info = _info(files, findings)
@@ -148,7 +158,7 @@ def _layers(base: Measurement, files: _Files, findings: list[Finding]) -> list[M
             empty += 1
             continue
         layer = info.get(str(item["name"]), _Layer("", ()))
-        row = base._replace(layer=name, op_type=layer.op_type, nodes=layer.nodes, time_s=time_s, n=count,
+        row = base._replace(layer=name, op_type=layer.op_type, nodes=layer.nodes, time_s=time_s, n=runs,
                             time_kind="gpu_compute")  # fmt: skip
         if key == "medianMs":
             row = row._replace(time_p50_s=time_s)

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from statistics import median
 from typing import Any, NamedTuple
-
-import numpy as np
 
 from roofline.errors import MeasurementError
 from roofline.findings import Finding
@@ -51,8 +50,10 @@ def read(paths: Sequence[str], options: Options) -> Imported:
     runs = options.iterations or 1
     rows: list[Measurement] = []
     findings: list[Finding] = []
-    for name in dict.fromkeys(window.name for window in windows):
-        mine = [window for window in windows if window.name == name]
+    by_name: dict[str, list[_Window]] = {}
+    for window in windows:
+        by_name.setdefault(window.name, []).append(window)
+    for name, mine in by_name.items():
         named = options._replace(template=template._replace(workload=template.workload or name))
         row = timed(base_row(named, paths, "zeus"), [window.time_s / runs for window in mine], "host")
         row = row._replace(power_boundary=row.power_boundary or boundary, n=len(mine) * runs)
@@ -60,7 +61,7 @@ def read(paths: Sequence[str], options: Options) -> Imported:
         if measured:
             energies = [window.energy_j / runs for window in measured]
             powers = [window.energy_j / window.time_s for window in measured]
-            row = row._replace(energy_j=float(np.median(energies)), power_w=float(np.median(powers)))
+            row = row._replace(energy_j=median(energies), power_w=median(powers))
         if len(measured) < len(mine):
             message = f"{len(mine) - len(measured)} windows are too short for the energy counter: their 0 J is left out"
             findings.append(Finding("energy-counter-still", f"{path}: {name}", message, "measure 100 ms or more"))
