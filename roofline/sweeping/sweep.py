@@ -79,7 +79,10 @@ def sweep(
         scheduler: address of a Dask scheduler, whose workers do the work instead.
         ordered: rows in the order of `models`; else as models are done.
         resume: go on from ``OUTPUT.parts``, and try models that failed again; False starts anew.
-        cache: folder of results by content, options and version, which any number of sweeps may share.
+        cache: folder of results by content, options, version and rules, which any number of sweeps may share. Rules
+            of your own (`roofline.operator`) count with the functions, globals and values they refer to; where one
+            refers to what cannot be compared (objects of a class, modules that read files or the clock), nothing is
+            taken from the cache, nor from ``OUTPUT.parts``. A cache that cannot be written does not stop a sweep.
         on_part: called after each model.
         **options: runtime, processor, clocks, phase, optimizer, recompute, calibration (a text), ops and strict of
             `roofline.analyze`.
@@ -102,7 +105,7 @@ def sweep(
         shapes=shapes, **options,
     )  # fmt: skip
     workers = _Workers(check_jobs(jobs), scheduler)
-    kept = None if cache is None else Cache(Path(cache), plan)
+    kept = None if cache is None or plan.is_unique else Cache(Path(cache), plan)
     if output is None:
         return _rows(names, plan, workers, kept, ordered=ordered)
     return _to_file(names, plan, workers, kept, Path(output), ordered=ordered, resume=resume, on_part=on_part)
