@@ -89,7 +89,12 @@ COMMON: dict[str, dict[str, int]] = {
 BINARY: dict[str, int] = {"KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 """Binary units of information -> bytes; the second half of `COMMON`."""
 
-_QUANTITY = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*(\S.*?)?\s*")
+_LONGEST = 100
+"""Characters of a quantity; pint's work grows faster than the text."""
+_QUANTITY = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*(\S.*)?")
+_POWER = r"[^\W\d]+(?:\s?(?:\^|\*\*)\s?-?[0-9])?"
+_UNIT = re.compile(rf"(?:1\s?/\s?)?{_POWER}(?:\s?[*·/]\s?{_POWER}|\s{_POWER})*")
+"""Names, products, quotients and small powers of them: pint would work out any other arithmetic, however large."""
 
 
 @lru_cache(maxsize=1)
@@ -117,7 +122,8 @@ def parse(text: object, dimension: str, *, where: str = "") -> float:
     """
     unit = SI_UNIT[dimension]
     wanted = f"a number with a unit of {dimension.replace('_', ' ')}, such as '5 {unit}'".replace(" 1/", "/")
-    match = _QUANTITY.fullmatch(text) if isinstance(text, str) else None
+    trimmed = text.strip() if isinstance(text, str) else ""
+    match = _QUANTITY.fullmatch(trimmed) if len(trimmed) <= _LONGEST else None
     if match is None or match[2] is None:
         raise UnitError(f"{text!r} is no quantity with a unit", where=where, expected=wanted)
     spelling = f"1{match[2]}" if match[2].startswith("/") else match[2]  # "60/s"
@@ -136,6 +142,8 @@ def parse(text: object, dimension: str, *, where: str = "") -> float:
 
 
 def _factor(unit: str, si_unit: str, text: object, wanted: str, where: str) -> float:
+    if _UNIT.fullmatch(unit) is None:
+        raise UnitError(f"{text!r} has no unit that can be read", where=where, expected=wanted)
     import pint
 
     units = registry()

@@ -43,13 +43,30 @@ def test_a_side_folder_that_is_a_link_is_refused(tmp_path: Path, capsys: pytest.
     assert not list((tmp_path / "elsewhere").iterdir())
 
 
+BLOCK = {
+    "grid": 0, "device": "d", "variant": None, "batch": 1, "precision": "fp16", "traffic": "fused", "macs": 1,
+    "flops": 2, "bytes": 3, "peak_memory_bytes": 4, "basis": "roofline", "calibration": None, "findings": "",
+    **{name: [1.0, None] for name in PER_MODE}, "limited_by": ["memory", None],
+}  # fmt: skip
+SOUND = Part("0", [[["A", "B"], ["", "x=1"]]], [BLOCK, {"grid": None, "error": "no"}], ["batch"])
+
+
 @pytest.mark.parametrize("change", [
-    {"blocks": [1]}, {"blocks": [{"grid": 3}]}, {"blocks": [{"grid": None}]}, {"used": [1]}, {"grids": None},
-    {"blocks": [{"grid": 0, **{name: [1.0] for name in PER_MODE}}]},
+    {"blocks": [1]}, {"blocks": [{"grid": 3}]}, {"blocks": [{"grid": None}]}, {"used": [1]}, {"used": [None]},
+    {"grids": None}, {"sha256": 5}, {"sha256": "\ud800"}, {"blocks": [{"grid": None, "error": "no", "basis": []}]},
+    {"blocks": [{name: value for name, value in BLOCK.items() if name != "bytes"}]},
+    *({"grids": [grid]} for grid in (
+        [["A", "B"], ["x=1"]], [["A", "B"]], [["A"], ["", "x=1"]], [["A", None], ["", ""]], [["A", 1], ["", ""]], "AB",
+    )),
+    *({"blocks": [{**BLOCK, **change}]} for change in (
+        {"grid": True}, {"grid": -1}, {"basis": ["roofline"]}, {"device": 1}, {"macs": "1"}, {"macs": 1.0},
+        {"bytes": 2**63}, {"batch": True}, {"error": 1}, {"findings": "\udfff"}, {"time_s": [1.0]}, {"time_s": "12"},
+        {"time_s": ["1", None]}, {"power_w": [10**400, None]}, {"energy_j": [float("nan"), 1.0]},
+        {"limited_by": [1.0, 2.0]},
+    )),
 ])  # fmt: skip
 def test_damaged_parts_are_no_parts(change: dict[str, object]) -> None:
-    sound = Part("0", [[["A", "B"], ["", ""]]], [{"grid": 0, **{name: [1.0, 2.0] for name in PER_MODE}}], [])
-    assert sound.is_sound() and not sound._replace(**change).is_sound()  # type: ignore[arg-type]
+    assert SOUND.is_sound() and not SOUND._replace(**change).is_sound()  # type: ignore[arg-type]
 
 
 def test_a_link_is_followed_and_a_pipe_is_written_into(tmp_path: Path) -> None:

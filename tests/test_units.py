@@ -41,6 +41,9 @@ def test_binary_spellings_agree_with_pint(spelling: str) -> None:
         ("60 / min", "throughput", 1.0),
         ("2.5 GMAC", "macs", 2.5e9),
         ("3 TFLOP", "flops", 3e12),
+        (" 2 W h ", "energy", 7200.0),
+        ("3 J*s^-1", "power", 3.0),
+        ("2 W·s**2 / s", "energy", 2.0),
     ],
 )
 def test_quantities(text: str, dimension: str, value: float) -> None:
@@ -61,6 +64,20 @@ def test_what_is_refused(text: object, dimension: str) -> None:
     with pytest.raises(UnitError) as caught:
         units.parse(text, dimension, where="here")
     assert str(caught.value).startswith("here: ") and "expected a number with a unit" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "unit",
+    [
+        "W*9**9**9", "W**9**9**9", "W^999999999", "W*1e9999", "W*2", "(W)", "W*__import__(1)", "W" + "*s/s" * 50_000,
+        "k" * 100_000 + "W", "W" + " " * 40_000 + "s", "s " * 40 + "!",
+    ],
+)  # fmt: skip
+def test_a_unit_is_no_arithmetic(unit: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(units, "registry", lambda: pytest.fail("pint is not asked"))
+    with pytest.raises(UnitError) as caught:
+        units.parse(f"5 {unit}", "power")
+    assert len(str(caught.value)) < 1200
 
 
 @pytest.mark.parametrize(

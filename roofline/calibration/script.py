@@ -18,6 +18,7 @@ from importlib.resources import files
 from pathlib import PurePath
 from typing import NamedTuple
 
+from roofline import __version__
 from roofline.analysis import Analysis
 from roofline.devices.modes import find_mode
 from roofline.devices.spec import DeviceSpec, PowerMode
@@ -80,7 +81,7 @@ def measuring_script(analysis: Analysis, modes: Sequence[PowerMode], model: str,
     head = [
         "#!/bin/sh",
         f"# Measures {_word(PurePath(model).name)} in {len(settings)} power modes of {_word(spec.name)}; made by",
-        "# roofline calibrate --emit script. On the board:  sudo sh measure.sh MODEL.onnx",
+        f"# roofline {__version__}, calibrate --emit script. On the board:  sudo sh measure.sh MODEL.onnx",
         "# It sets nvpmodel modes and clocks, and restores them when it ends. Results: the folder roofline-runs.",
         f"build_with() {{ {_command(build)}; }}",
         f"run_with() {{ {_command([f'--shapes={shapes}'] if shapes else [])}; }}",

@@ -16,9 +16,12 @@ from roofline.devices.tables import mode_table
 from roofline.export.tables import Table
 from roofline.units import text
 
+SCHEMA = "roofline.device/1"
+LIST_SCHEMA = "roofline.devices/1"
+
 
 def list_rows() -> list[dict[str, Any]]:
-    """Return one row per device that is found."""
+    """Return one row per device that is found, the schema in each: they are a list without a head."""
     rows = []
     for path in device_files():
         spec = read_device(path)
@@ -32,6 +35,7 @@ def list_rows() -> list[dict[str, Any]]:
                 "variants": list(spec.variants),
                 "aliases": list(spec.aliases),
                 "path": spec.path,
+                "schema": LIST_SCHEMA,
             }
         )
     return rows
@@ -136,6 +140,7 @@ def number_rows(spec: DeviceSpec) -> list[dict[str, Any]]:
                 "source": " ".join(number.origin.source),
                 "formula": number.origin.formula,
                 "note": number.origin.note,
+                "schema": SCHEMA,
             }
         )
     return rows
@@ -167,7 +172,7 @@ def _numbers(value: Any, path: str, unit: str) -> Iterator[tuple[str, str, Numbe
 
 def device_dict(spec: DeviceSpec) -> dict[str, Any]:
     """Return a device as plain data, quantities in SI units."""
-    result: dict[str, Any] = {"schema": "roofline.device/1", **_plain(spec)}
+    result: dict[str, Any] = {"schema": SCHEMA, **_plain(spec)}
     return result
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from roofline import __version__
 from roofline.figures.labels import PlacedLabel, diameters_mm
 from roofline.figures.layout import Layout, PlacedPanel, Swatch, Words, x_title_mm, y_title_mm
 from roofline.figures.letters import MM_PER_PT
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+SCHEMA = "roofline.figure/1"
+MADE_BY = f"roofline {__version__}"
 _MARKERS = {"circle": "o", "square": "s", "diamond": "D", "triangle": "^", "star": "*", "cross": "x"}
 _SCALE = {"circle": 1.0, "square": 0.88, "diamond": 0.8, "triangle": 1.0, "star": 1.3, "cross": 0.9}
 """Matplotlib's markers of one size differ in area; this makes them alike, and like Plotly's."""
@@ -58,11 +61,14 @@ def image(figure: Figure, form: str, dpi: int) -> bytes:
     from matplotlib import rc_context
 
     buffer = io.BytesIO()
-    dates: dict[str, Any] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(form, {"Software": None})
+    said: dict[str, Any] = {
+        "svg": {"Creator": MADE_BY, "Description": SCHEMA, "Date": None},
+        "pdf": {"Creator": MADE_BY, "Subject": SCHEMA, "CreationDate": None},
+    }.get(form, {"Software": MADE_BY, "Description": SCHEMA})
     settings: Any = {"svg.fonttype": "none", "svg.hashsalt": "roofline", "pdf.fonttype": 42}
     with rc_context(settings), warnings.catch_warnings():
         warnings.filterwarnings("ignore", r"Glyph \d+ .* missing from")  # a name in another script: boxes are drawn
-        figure.savefig(buffer, format=form, dpi=dpi, metadata=dates, facecolor=figure.get_facecolor())
+        figure.savefig(buffer, format=form, dpi=dpi, metadata=said, facecolor=figure.get_facecolor())
     return buffer.getvalue()
 
 

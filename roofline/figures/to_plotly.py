@@ -10,7 +10,7 @@ from roofline.figures.layout import Layout, PlacedPanel, Swatch, Words, x_title_
 from roofline.figures.marks import Area, Arrow, Axis, Bars, Cells, Label, Line, Mark, Points, Rule, mark_id
 from roofline.figures.theme import FONTS, HEAT, Look, Theme
 from roofline.figures.ticks import Ticks, position
-from roofline.figures.to_matplotlib import DASHES, HALO, label_colour
+from roofline.figures.to_matplotlib import DASHES, HALO, MADE_BY, SCHEMA, label_colour
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -67,6 +67,7 @@ def html(figure: Figure, title: str, *, full: bool) -> str:
     ground, fit = figure.layout.paper_bgcolor, _FIT.format(width=figure.layout.width, height=figure.layout.height)
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
+        f'<meta name="generator" content="{escape(MADE_BY)}, {SCHEMA}">'
         f'<meta name="viewport" content="width=device-width"><title>{escape(title)}</title></head>'
         f'<body style="margin:0;overflow:hidden;background:{ground}"><div id="page" style="transform-origin:0 0">{text}'
         f"</div><script>{fit}</script></body></html>\n"

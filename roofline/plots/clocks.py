@@ -16,12 +16,15 @@ if TYPE_CHECKING:
     from roofline.analysis import Analysis
     from roofline.selection.answer import Choice, Selection
 
+LARGEST = 10_000
+"""Cells of a map; shipped devices have at most some hundred."""
+
 
 def clock_map(analysis: Analysis) -> ClockMap:
     """Return time and energy for every pair of processor and memory clock, other knobs as in the analysed mode.
 
     Raises:
-        DeviceError: one of the two clocks cannot be set on this device.
+        DeviceError: one of the two clocks cannot be set on this device, or they have more pairs than can be seen.
     """
     evaluation = evaluation_of(analysis)
     task, mode = evaluation.task, evaluation.modes[0]
@@ -33,6 +36,11 @@ def clock_map(analysis: Analysis) -> ClockMap:
             hint="--kind modes draws the modes that there are",
         )  # fmt: skip
     clocks, memories = device.knobs[clock].values, device.knobs[memory].values
+    if len(clocks) * len(memories) > LARGEST:
+        raise DeviceError(
+            f"{len(clocks)} x {len(memories)} pairs of clocks", where=f"{device.id}: --kind heatmap",
+            expected=f"at most {LARGEST}", hint="--kind modes draws the modes that there are",
+        )  # fmt: skip
     rows, columns = np.meshgrid(memories, clocks, indexing="ij")
     one = mode_set(device, (mode,))
     knobs = {name: np.repeat(values, rows.size) for name, values in one.knobs.items()}

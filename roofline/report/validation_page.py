@@ -11,7 +11,7 @@ import numpy as np
 from roofline import __version__
 from roofline.errors import one_line
 from roofline.export.as_html import blocks_html
-from roofline.export.as_validation import all_rows, blocks, verdict
+from roofline.export.as_validation import SCHEMA, all_rows, blocks, verdict
 from roofline.report.page import part
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ def validation_html(found: Validation) -> str:
         "style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'\">",
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
         '<meta name="color-scheme" content="light dark">',
+        f'<meta name="generator" content="roofline {escape(__version__)}, {SCHEMA}">',
         f'<title>{escape(one_line(title))}</title><link rel="icon" href="data:,">',
         f"<style>{part('validation.css')}</style></head><body>",
         f"<h1>{escape(one_line(title))}</h1>",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -18,7 +19,8 @@ from roofline.files import read_text
 from roofline.task import Task
 
 GRIDS = ("named", "full", "full+tpc")
-_LARGEST_LIST = 1_000_000
+_LARGEST = 1_000_000
+"""Modes of a grid, or lines of a list: shipped devices have some thousand that a model can tell apart."""
 _LARGEST_FILE = 200_000_000
 
 
@@ -41,7 +43,7 @@ def candidates(task: Task, grid: str, clocks: str = "locked") -> Candidates:
 
     Raises:
         UsageError: an unknown grid.
-        DeviceError: a line of the file names no mode, or a clock that cannot be set.
+        DeviceError: a line of the file names no mode, or a clock that cannot be set; the grid is too large.
     """
     device = task.device
     named = tuple(mode.under(clocks) for mode in device.modes)
@@ -113,6 +115,13 @@ def _grid(
         )
         count *= len(settings)
         values[name] = settings if name in seen or is_fixed else (named[default].knobs[name],)
+    size = math.prod(map(len, values.values()))
+    if size > _LARGEST:
+        grid = "full+tpc" if with_masks else "full"
+        raise DeviceError(
+            f"the grid of {device.id} has {size if size < 1e15 else f'10^{math.log10(size):.0f}'} modes to tell apart",
+            where=f"--grid {grid}", expected=f"at most {_LARGEST}", hint="--grid named, or a FILE of modes",
+        )  # fmt: skip
     columns = [column.ravel() for column in np.meshgrid(*map(np.array, values.values()), indexing="ij")]
     inside = [all(mode.knobs[n] in _settable(device, n, with_masks) for n in seen) for mode in named]
     # a mode of the grid that differs from a named one in unseen knobs alone would be the same answer twice
@@ -138,8 +147,8 @@ def _lines(path: Path) -> Iterable[tuple[int, str]]:
         path, expected="a list of modes: text, one mode per line", error=DeviceError, max_bytes=_LARGEST_FILE
     )
     for number, line in enumerate(text.splitlines(), 1):
-        if number >= _LARGEST_LIST:
-            raise DeviceError(f"more than {_LARGEST_LIST} lines", where=str(path))
+        if number >= _LARGEST:
+            raise DeviceError(f"more than {_LARGEST} lines", where=str(path))
         mode = line.partition("#")[0].strip()
         if mode:
             yield number, mode

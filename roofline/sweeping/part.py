@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import os
+import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -21,8 +23,11 @@ COLUMNS = {
 """
 PER_MODE = ("time_s", "roofline_time_s", "predicted_time_s", "bound_time_s", "energy_j", "power_w", "limited_by")
 """Columns that a block holds once per mode; `mode` and `knobs` are shared by the blocks of a part."""
+_IN_BLOCK = COLUMNS.keys() - {"model", "model_sha256", "mode", "knobs", "error", "schema"}
+"""What every block of modes has, known or None."""
 LARGEST = 2**63 - 1
 """Largest count that a column holds."""
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class Part(NamedTuple):
@@ -38,23 +43,30 @@ class Part(NamedTuple):
     """The bindings and shapes that the model has a use for."""
 
     def is_sound(self) -> bool:
-        """Whether everything has the form that rows are made of: a part may come from a damaged file."""
-        if not isinstance(self.grids, list) or not isinstance(self.blocks, list) or not isinstance(self.used, list):
+        """Whether every row can be made and written: a part may come from a file that is damaged, or was edited."""
+        if not all(isinstance(of, list) for of in (self.grids, self.blocks, self.used)):
             return False
-        for block in self.blocks:
-            if not isinstance(block, dict) or "grid" not in block:
-                return False
-            number = block["grid"]
-            if number is None:
-                if not isinstance(block.get("error"), str):
-                    return False
-                continue
-            if not isinstance(number, int) or not 0 <= number < len(self.grids):
-                return False
-            size = len(self.grids[number][0])
-            if any(not isinstance(block.get(name), list) or len(block[name]) != size for name in PER_MODE):
-                return False
-        return all(isinstance(name, str) for name in self.used)
+        return (
+            _fits(TEXT, self.sha256)
+            and _are_texts(self.used)
+            and all(map(_is_grid, self.grids))
+            and all(self._is_block(block) for block in self.blocks)
+        )
+
+    def _is_block(self, block: Any) -> bool:
+        if not isinstance(block, dict) or "grid" not in block:
+            return False
+        number = block["grid"]
+        if number is None:
+            known = {name: [block.get(name)] for name in COLUMNS}
+            return isinstance(block.get("error"), str) and _fit(known)
+        if type(number) is not int or not 0 <= number < len(self.grids) or not block.keys() >= _IN_BLOCK:
+            return False
+        size = len(self.grids[number][0])
+        lists = {name: block[name] for name in PER_MODE}
+        if any(not isinstance(values, list) or len(values) != size for values in lists.values()):
+            return False
+        return _fit({name: [block.get(name)] for name in COLUMNS if name not in PER_MODE} | lists)
 
     @property
     def errors(self) -> list[str]:
@@ -92,6 +104,30 @@ class Part(NamedTuple):
         columns = self.columns(path)
         for values in zip(*columns.values(), strict=True):
             yield dict(zip(columns, values, strict=True))
+
+
+def _is_grid(grid: Any) -> bool:
+    """Whether this is names and knobs of modes, as many of one as of the other."""
+    return isinstance(grid, list) and len(grid) == 2 and all(map(_are_texts, grid)) and len(grid[0]) == len(grid[1])
+
+
+def _are_texts(values: Any) -> bool:
+    return isinstance(values, list) and all(value is not None and _fits(TEXT, value) for value in values)
+
+
+def _fit(columns: dict[str, list[Any]]) -> bool:
+    return all(_fits(COLUMNS[name], value) for name, values in columns.items() for value in values)
+
+
+def _fits(kind: str, value: Any) -> bool:
+    """Whether a column of this kind can hold a value."""
+    if value is None:
+        return True
+    if kind == WHOLE:
+        return type(value) is int and abs(value) <= LARGEST
+    if kind == REAL:
+        return type(value) is float and math.isfinite(value)
+    return isinstance(value, str) and not _SURROGATE.search(value)  # half a character cannot be written
 
 
 def failed_part(error: str, sha256: str | None = None) -> Part:

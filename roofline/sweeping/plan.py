@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,6 +20,8 @@ from roofline.errors import RooflineError, UsageError
 from roofline.selection.candidates import GRIDS, listed_modes
 from roofline.strict_yaml import load_file
 from roofline.sweeping.version import code_version, own_operators
+
+_UNIQUE = "unique-"
 
 
 class Plan(NamedTuple):
@@ -40,7 +43,8 @@ class Plan(NamedTuple):
     options: dict[str, Any]
     """The other options of `roofline.analyze`."""
     files: dict[str, str]
-    """SHA-256 of the files that options name, and what stands for operators of the user's own."""
+    """SHA-256 of the files that options name, and what stands for the rules of operators (`own_operators`); where
+    that is not known, a text that no other plan has: its results are never taken for another one's."""
     calibrations: tuple[dict[str, Any], ...]
     """Content of each calibration that may be used (``data``) and its place (``where``): workers need no such files."""
     folder: str
@@ -54,6 +58,11 @@ class Plan(NamedTuple):
     def key(self) -> str:
         """A name for everything that results depend on besides the model."""
         return hashlib.sha256(self._replace(folder="").to_text().encode()).hexdigest()
+
+    @property
+    def is_unique(self) -> bool:
+        """Whether no other plan can have this key, so that keeping results for one is of no use."""
+        return self.files["operators"].startswith(_UNIQUE)
 
 
 def plan_of(text: str) -> Plan:
@@ -108,7 +117,7 @@ def make_plan(
     if len({(entry["where"], spec.variant) for entry, spec in zip(described, specs, strict=True)}) < len(specs):
         raise UsageError("the same one is there twice, by another name", where="--device")
     _check_all(specs, precisions, traffics, options)
-    files = {"operators": own_operators()}
+    files = {"operators": own_operators() or f"{_UNIQUE}{uuid.uuid4().hex}"}
     if ops is not None:
         own_ops(ops)
         options["ops"] = str(Path(ops).absolute())

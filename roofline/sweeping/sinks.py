@@ -12,6 +12,7 @@ from roofline import __version__
 from roofline.errors import RooflineError, UsageError
 from roofline.export.as_csv import csv_line
 from roofline.sweeping.part import COLUMNS, REAL, SCHEMA, WHOLE, Part
+from roofline.sweeping.store import KEPT
 
 GROUP_ROWS = 1 << 14
 """Rows of a Parquet row group: what is held in memory before it is written."""
@@ -38,8 +39,7 @@ def open_sink(path: Path, form: str) -> Iterator[Sink]:
         with contextlib.closing(CsvSink(path) if form == "csv" else ParquetSink(path)) as sink:
             yield sink
     except OSError as error:
-        hint = "what is finished is kept: once there is room, the same command goes on from there"
-        raise RooflineError(f"cannot write: {error.strerror or error}", where=str(path), hint=hint) from None
+        raise RooflineError(f"cannot write: {error.strerror or error}", where=str(path), hint=KEPT) from None
 
 
 def form_of(output: Path) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import logging
 import os
 import re
 import stat
@@ -17,6 +18,9 @@ from roofline.files import read_text, write_whole
 from roofline.sweeping.part import SCHEMA, Part
 from roofline.sweeping.plan import Plan
 
+_LOG = logging.getLogger(__name__)
+KEPT = "what is finished is kept: once there is room, the same command goes on from there"
+"""What to tell people when a disk is full."""
 _PART = re.compile(r"[0-9a-f]{64}\.json")
 _MANIFEST = "manifest.json"
 _SCHEMA = "roofline.sweep-parts/1"
@@ -52,15 +56,22 @@ class Cache:
 
     def __init__(self, folder: Path, plan: Plan) -> None:
         self._store, self._plan = Store(folder), plan.key
+        self._is_told = False
 
     def load(self, sha256: str) -> Part | None:
         """Return the part of a model of this content, or None."""
         return self._store.load(_key(self._plan, sha256))
 
     def save(self, part: Part) -> None:
-        """Keep a part that is good throughout."""
-        if part.sha256 is not None and not part.errors:
+        """Keep a part that is good throughout; that it cannot be kept is logged, once."""
+        if part.sha256 is None or part.errors:
+            return
+        try:
             self._store.save(_key(self._plan, part.sha256), part)
+        except RooflineError as error:
+            if not self._is_told:
+                _LOG.warning("results are not kept in the cache: %s", error)
+            self._is_told = True
 
 
 class Unfinished:
@@ -139,7 +150,11 @@ class Unfinished:
 
     def save(self, key: str, part: Part) -> None:
         """Keep a finished part."""
-        self._store.save(key, part)
+        try:
+            self._store.save(key, part)
+        except RooflineError as error:
+            error.hint = KEPT
+            raise
 
     def close(self) -> None:
         """Let others have the folder; the parts stay."""

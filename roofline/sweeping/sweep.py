@@ -67,8 +67,9 @@ def sweep(
     Args:
         models: paths of ``.onnx`` files. What goes wrong with one of them is a row (``error``), never raised.
         devices: ids, aliases or files.
-        output: ``.parquet`` or ``.csv`` file, put in place when complete. What is finished is kept beside it in
-            ``OUTPUT.parts`` until then, so a call that was cut off goes on where it stood. None yields the rows.
+        output: ``.parquet`` or ``.csv`` file (or what a link of that name leads to), put in place when complete. What
+            is finished is kept beside it in ``OUTPUT.parts`` until then, so a call that was cut off goes on where it
+            stood. None yields the rows.
         grid: ``named``, ``full``, ``full+tpc``, or a file of modes: as for `roofline.select`. Of modes that differ
             only in knobs that the model cannot see, one stands for all.
         batches: batch sizes, bound to the dimension that each model names like a batch; empty takes what each has.
@@ -79,7 +80,10 @@ def sweep(
         scheduler: address of a Dask scheduler, whose workers do the work instead.
         ordered: rows in the order of `models`; else as models are done.
         resume: go on from ``OUTPUT.parts``, and try models that failed again; False starts anew.
-        cache: folder of results by content, options and version, which any number of sweeps may share.
+        cache: folder of results by content, options, version and rules, which any number of sweeps may share. Rules
+            of your own (`roofline.operator`) count with the functions, globals and values they refer to; where one
+            refers to what cannot be compared (objects of a class, modules that read files or the clock), nothing is
+            taken from the cache, nor from ``OUTPUT.parts``. A cache that cannot be written does not stop a sweep.
         on_part: called after each model.
         **options: runtime, processor, clocks, phase, optimizer, recompute, calibration (a text), ops and strict of
             `roofline.analyze`.
@@ -102,7 +106,7 @@ def sweep(
         shapes=shapes, **options,
     )  # fmt: skip
     workers = _Workers(check_jobs(jobs), scheduler)
-    kept = None if cache is None else Cache(Path(cache), plan)
+    kept = None if cache is None or plan.is_unique else Cache(Path(cache), plan)
     if output is None:
         return _rows(names, plan, workers, kept, ordered=ordered)
     return _to_file(names, plan, workers, kept, Path(output), ordered=ordered, resume=resume, on_part=on_part)
@@ -135,11 +139,14 @@ def _to_file(
     on_part: OnPart | None,
 ) -> Summary:
     form = form_of(output)
-    if output.is_dir() or not output.parent.is_dir():
+    place = Path(os.path.realpath(output))  # what a link leads to, not the link
+    if place.is_dir() or not place.parent.is_dir():
         raise RooflineError("cannot write: no such folder, or a folder itself", where=str(output))
+    if place.exists() and not place.is_file():
+        raise RooflineError("cannot write: this is no regular file", where=str(output))
     tally = Tally()
-    with Unfinished(output, plan, resume=resume) as unfinished:
-        making = unfinished.path(output.name)
+    with Unfinished(place, plan, resume=resume) as unfinished:
+        making = unfinished.path(place.name)
         with open_sink(making, form) as sink:
             queue = _InOrder(sink, names, unfinished) if ordered else None
             for number, part, source in _parts(names, plan, workers, cache, unfinished):
@@ -151,7 +158,7 @@ def _to_file(
                 if on_part is not None:
                     on_part(tally.models, len(names), tally.failed)
         try:
-            making.replace(output)
+            making.replace(place)
         except OSError as error:
             raise RooflineError(f"cannot write: {error.strerror}", where=str(output)) from None
         unfinished.remove()

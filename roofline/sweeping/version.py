@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import logging
 from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
-from typing import Any
 
 import roofline
 from roofline import __version__
+from roofline.graph.contrib_shapes import RULES as SHAPE_RULES
 from roofline.ops.table import RULES
 from roofline.plugins import GROUP
+from roofline.sweeping.fingerprint import UnsureError, fingerprint
 
+_LOG = logging.getLogger(__name__)
 _PACKAGE = Path(roofline.__file__).parent
 
 
@@ -29,26 +33,30 @@ def code_version() -> str:
     return f"{__version__}+{digest.hexdigest()[:12]},onnx-{metadata.version('onnx')}"
 
 
-def own_operators() -> str:
-    """Return what stands for the operators that are not of this package: plugins, and ``@roofline.operator``.
+def own_operators() -> str | None:
+    """Return what stands for the rules of operators, a user's own among them: plugins, and ``@roofline.operator``.
 
-    Another text means that results can differ; equal texts, that the same rules were there.
+    Another text means that results can differ; equal texts, that cost and shape rules are the same ones, together
+    with all that they refer to (`fingerprint`); of plugins that are not loaded yet, the version. None where that
+    cannot be told: a rule uses objects of a class, modules that look outside, a plugin is installed to be edited.
     """
-    plugins = [
-        f"{point.name}={point.value} {point.dist.version if point.dist else ''}"
-        for point in metadata.entry_points(group=GROUP)
-    ]
-    rules = [
-        f"{rule.domain}.{rule.op_type} {rule.since} {rule.op_class} {rule.operands} {_code(rule.function)}"
-        for rule in RULES
-        if not str(getattr(rule.function, "__module__", "")).startswith("roofline.")
-    ]
-    return hashlib.sha256(repr((sorted(plugins), rules)).encode()).hexdigest()
+    try:
+        plugins = sorted(_plugin(point) for point in metadata.entry_points(group=GROUP))
+        costs = [
+            (rule.domain, rule.op_type, rule.since, rule.op_class, rule.operands, fingerprint(rule.function))
+            for rule in RULES
+        ]
+        shapes = [(key, fingerprint(SHAPE_RULES[key])) for key in sorted(SHAPE_RULES)]
+    except (UnsureError, ValueError, RecursionError) as error:  # ValueError: an integer too long for text
+        _LOG.info("no result is used again, for a rule or plugin cannot be told from another one: %s", error)
+        return None
+    return hashlib.sha256(repr((plugins, costs, shapes)).encode()).hexdigest()
 
 
-def _code(function: Any) -> str:
-    code = getattr(function, "__code__", None)
-    if code is None:
-        return type(function).__qualname__
-    plain = [value for value in code.co_consts if isinstance(value, (int, float, str, bytes, tuple, type(None)))]
-    return repr((code.co_code, code.co_names, plain))
+def _plugin(point: metadata.EntryPoint) -> str:
+    if point.dist is None:
+        raise UnsureError(point.name)
+    origin = json.loads(point.dist.read_text("direct_url.json") or "{}")
+    if origin.get("dir_info", {}).get("editable"):
+        raise UnsureError(point.name)
+    return f"{point.name}={point.value} {point.dist.version}"

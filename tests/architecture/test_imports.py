@@ -19,7 +19,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "findings": (set(), set()),
     "cache": (set(), set()),
     "files": ({"errors"}, set()),
-    "figures": ({"errors", "files", "model.roofline", "units"}, {"matplotlib", "numpy", "plotly"}),
+    "figures": ({"", "errors", "files", "model.roofline", "units"}, {"matplotlib", "numpy", "plotly"}),
     "plots": (
         {
             *(
@@ -52,7 +52,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "precision": ({"graph.nodes"}, set()),
     "counting": ({"graph.nodes", "ops", "precision"}, set()),
     "workload": ({"counting", "ops"}, {"numpy"}),
-    "devices": ({"errors", "files", "findings", "section", "strict_yaml", "units"}, {"numpy"}),
+    "devices": ({"", "errors", "files", "findings", "section", "strict_yaml", "units"}, {"numpy"}),
     "model": (set(), {"numpy"}),
     "prediction": ({"model"}, {"numpy"}),
     "task": ({"devices", "model", "prediction", "workload"}, {"numpy"}),
@@ -61,6 +61,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "calibration": (
         {
             *(
+                "",
                 "analysis",
                 "counting",
                 "devices",
@@ -122,8 +123,8 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
                 "files",
                 "findings",
             ),
-            *("graph.bind", "graph.load", "ops", "plugins", "reader", "selection.candidates", "strict_yaml"),
-            "workload",
+            *("graph.bind", "graph.contrib_shapes", "graph.load", "ops", "plugins", "reader", "selection.candidates"),
+            *("strict_yaml", "workload"),
         },
         {"distributed", "numpy", "onnx", "pyarrow"},
     ),

@@ -64,13 +64,66 @@ def test_json_and_csv_say_their_schema(
     command = ["m.onnx" if part == "MODEL" else part for part in arguments]
     assert main([*command, "--format", "json"]) == 0
     assert json.loads(capsys.readouterr().out)["schema"] == f"roofline.{schema}"
-    if command[0] in ("formula", "devices"):
+    if command[0] == "formula":
         return
     if command[0] != "sweep":
         assert main([*command, "--format", "csv", "-o", "sweep.csv"]) == 0
     with (tmp_path / "sweep.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert rows and {row["schema"] for row in rows} == {f"roofline.{schema}"}
+
+
+def test_the_list_of_devices_says_its_schema(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["devices", "list", "--format", "json"]) == 0
+    assert main(["devices", "list", "-o", str(tmp_path / "list.csv")]) == 0
+    with (tmp_path / "list.csv").open(newline="") as file:
+        for rows in (json.loads(capsys.readouterr().out), list(csv.DictReader(file))):
+            assert len(rows) > 10 and {row["schema"] for row in rows} == {"roofline.devices/1"}
+
+
+@pytest.mark.parametrize("form", ["svg", "png", "pdf", "html"])
+def test_pictures_say_version_and_schema(form: str, tmp_path: Path) -> None:
+    from PIL import Image
+
+    made = []
+    for name in ("a", "b"):
+        path = tmp_path / f"{name}.{form}"
+        assert main(["plot", CHAIN, "--device", "t4", "-q", "--kind", "classes", "-o", str(path)]) == 0
+        made.append(path.read_bytes())
+    version, schema = f"roofline {roofline.__version__}", "roofline.figure/1"
+    if form == "png":
+        said = Image.open(tmp_path / "a.png").text
+        assert (said["Software"], said["Description"]) == (version, schema)
+    else:
+        said = {
+            "svg": (f"<dc:title>{version}</dc:title>", f"<dc:description>{schema}</dc:description>"),
+            "pdf": (f"/Creator ({version})", f"/Subject ({schema})"),
+            "html": (f'<meta name="generator" content="{version}, {schema}">',),
+        }[form]
+        assert all(text.encode() in made[0] for text in said)
+    assert form == "html" or made[0] == made[1]  # Plotly names its element at random
+
+
+def test_pages_and_scripts_say_their_version(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    version = f"roofline {roofline.__version__}"
+    page = tmp_path / "page.html"
+    assert main(["validate", CHAIN, *NANO, *ONLY, "-o", str(page)]) == 0
+    assert f'<meta name="generator" content="{version}, roofline.validation/1">' in page.read_text()
+    assert main(["devices", "export-nvpmodel", "orin-agx"]) == 0
+    assert f"made by {version}.\n" in capsys.readouterr().out.partition("<")[0]
+    script = ["calibrate", CHAIN, "--device", "orin-agx", "--runtime", "tensorrt", "--precision", "fp16",
+              "--suggest", "2", "--emit", "script"]  # fmt: skip
+    assert main(script) == 0
+    head = capsys.readouterr().out.splitlines()[:4]
+    assert any(line.startswith("#") and version in line for line in head)
+
+
+def test_every_schema_that_is_written_is_documented() -> None:
+    """A name that the code knows stands in CONTRIBUTING's table, whole or after the comma of a family."""
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    sources = [p for p in (ROOT / "roofline").rglob("*") if p.suffix in (".py", ".js")]
+    known = {name for p in sources for name in re.findall(r"roofline(\.[a-z-]+/\d)", p.read_text())}
+    assert len(known) >= 15 and not {name for name in known if f"{name}`" not in text}
 
 
 def test_files_that_are_read_back_say_their_schema(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

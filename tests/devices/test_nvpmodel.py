@@ -313,7 +313,15 @@ def test_mask_bits_of_a_device_file_are_checked() -> None:
 
 
 def new_block(base: str, result: str) -> list[str]:
-    """Return the lines that were added: one run of them, directly before PM_CONFIG; the rest is as it was."""
+    """Return the lines that were added: one run of them, directly before PM_CONFIG; the rest is as it was.
+
+    The first of them, which says who made it, is left out.
+    """
+    found = re.search(
+        rf"^# \S+ is made by roofline {re.escape(roofline.__version__)}\r?\n(?=< POWER_MODEL)", result, re.M
+    )
+    assert found is not None
+    result = result[: found.start()] + result[found.end() :]
     start = result.index("< POWER_MODEL", 0 if "< POWER_MODEL" not in base else base.rindex("< POWER_MODEL") + 1)
     end = result.index("< PM_CONFIG")
     assert result[:start] + result[end:] == base

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from conftest import model_path
 
+import roofline
 from roofline.cli.main import main
 
 MODEL = str(model_path("mobilenet_v2"))
@@ -92,7 +93,7 @@ def test_emit_adds_one_block_to_the_boards_own_file(capsys: pytest.CaptureFixtur
     assert main(arguments) == 0
     captured = capsys.readouterr()
     added = [line for line in captured.out.splitlines() if line not in base.read_text().splitlines()]
-    assert added[0] == "< POWER_MODEL ID=4 NAME=ROOFLINE >"
+    assert added[:2] == [f"# ROOFLINE is made by roofline {roofline.__version__}", "< POWER_MODEL ID=4 NAME=ROOFLINE >"]
     # 918 MHz is a clock that no block of the file has; the chosen mode holds the GPU there
     assert {"GPU MIN_FREQ 918000000", "GPU MAX_FREQ 918000000"} <= set(added)
     assert captured.out.index("NAME=ROOFLINE") < captured.out.index("< PM_CONFIG")

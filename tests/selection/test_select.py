@@ -69,6 +69,16 @@ def test_old_clock_list_has_its_own_grid() -> None:
     assert roofline.select(copy_like(), "orin-agx@r35.1", grid="full").candidates == 12 * 29 * 13 * 4 + 2
 
 
+def test_a_grid_that_is_too_large_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("roofline.selection.candidates._LARGEST", 11 * 4)
+    assert roofline.select(copy_like(), "orin-agx", grid="full").distinct == 11 * 4 + 2
+    with pytest.raises(DeviceError, match=r"^--grid full\+tpc: the grid of orin-agx has 352 modes .* --grid named, or"):
+        roofline.select(copy_like(), "orin-agx", grid="full+tpc")
+    monkeypatch.undo()
+    largest = roofline.select(copy_like(), "xavier-agx", grid="full+tpc", objective="time")
+    assert largest.candidates >= 29 * 8 * 14 * 9 * 4
+
+
 def test_masks_are_candidates_where_asked_for() -> None:
     found = roofline.select(copy_like(), "orin-agx", grid="full+tpc")
     assert found.candidates == 12 * 29 * 11 * 4 * 8

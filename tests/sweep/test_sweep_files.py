@@ -16,7 +16,8 @@ import pytest
 
 import roofline
 from roofline.errors import RooflineError, UsageError, one_line
-from roofline.sweeping import sinks
+from roofline.files import write_whole
+from roofline.sweeping import sinks, store
 from roofline.sweeping.part import COLUMNS
 from roofline.sweeping.sweep import sweep
 from sweep.helpers import ENVIRONMENT, run_sweep, wait_until, write_gemm
@@ -179,6 +180,72 @@ def test_a_damaged_part_is_done_again(models: list[str], tmp_path: Path) -> None
     other.write_text("{}")
     summary = sweep(models, "orin-agx", output=output, ordered=True)
     assert summary.resumed == 1 and output.read_bytes() == whole
+
+
+@pytest.mark.parametrize(("old", "new"), [
+    ('"basis": "roofline"', '"basis": ["roofline"]'), ('"macs": ', f'"macs": {"9" * 30}'),
+    ('"device": "', '"device": 1, "": "'),
+])  # fmt: skip
+@pytest.mark.parametrize("name", ["o.csv", "o.parquet"])
+def test_a_part_edited_by_hand_is_done_again(models: list[str], tmp_path: Path, old: str, new: str, name: str) -> None:
+    output = tmp_path / name
+    sweep(models, "orin-agx", output=output, ordered=True)
+    whole = output.read_bytes()
+    interrupted_after(3, models, output)
+    part = min((tmp_path / f"{name}.parts").glob("?" * 64 + ".json"))
+    assert old in part.read_text()
+    part.write_text(part.read_text().replace(old, new))
+    summary = sweep(models, "orin-agx", output=output, ordered=True)
+    assert summary.resumed == 2 and output.read_bytes() == whole
+
+
+def full_disk(under: Path) -> Any:
+    """Return `write_whole` with a disk that is full in one folder."""
+
+    def write(content: str | bytes, output: str | Path) -> None:
+        if Path(output).parent == under and Path(output).name != "manifest.json":
+            raise RooflineError("cannot write: No space left on device", where=str(output), hint="any other")
+        write_whole(content, output)
+
+    return write
+
+
+def test_a_cache_that_cannot_be_written_is_said_once(
+    models: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(store, "write_whole", full_disk(tmp_path / "cache"))
+    summary = sweep(models, "orin-agx", output=tmp_path / "o.csv", cache=tmp_path / "cache")
+    assert (summary.computed, summary.models) == (13, 13)
+    (said,) = [record.getMessage() for record in caplog.records]
+    assert "results are not kept in the cache" in said and "No space left on device" in said
+    assert not list((tmp_path / "cache").iterdir())
+
+
+def test_a_part_that_cannot_be_kept_stops_it_and_says_how_to_go_on(
+    models: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    output = tmp_path / "o.csv"
+    interrupted_after(3, models, output)
+    with monkeypatch.context() as context:
+        context.setattr(store, "write_whole", full_disk(tmp_path / "o.csv.parts"))
+        with pytest.raises(RooflineError, match=r"No space left on device; what is finished is kept: .* goes on"):
+            sweep(models, "orin-agx", output=output)
+    assert sweep(models, "orin-agx", output=output).resumed == 3
+
+
+def test_a_link_stays_one(models: list[str], tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    target, link = tmp_path / "there" / "o.txt", tmp_path / "o.csv"
+    link.symlink_to(target)
+    for _ in range(2):  # it leads nowhere, then to a file
+        assert sweep(models[:1], "orin-agx", output=link).output == str(link)
+        assert link.is_symlink() and target.read_text().startswith("model,")
+        target.write_text("before")
+    assert no_leftovers(tmp_path) and no_leftovers(target.parent)
+    link.unlink()
+    link.symlink_to(os.devnull)
+    with pytest.raises(RooflineError, match="cannot write: this is no regular file"):
+        sweep(models[:1], "orin-agx", output=link)
 
 
 def test_a_folder_of_somebody_else_is_left_alone(models: list[str], tmp_path: Path) -> None:

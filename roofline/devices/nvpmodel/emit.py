@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from roofline import __version__
 from roofline.devices.modes import settable
 from roofline.devices.nvpmodel.block import Block
 from roofline.devices.nvpmodel.conf import Conf, PowerModel, parse_conf
@@ -25,7 +26,7 @@ class Emission(NamedTuple):
     """A power mode in a file, and how to use it."""
 
     conf: str
-    """The base with the new mode in it; without it, it is the base to the byte."""
+    """The base with the new mode in it, under a comment that says so; without both, it is the base to the byte."""
     mode_id: int
     needs_reboot: bool
     """Whether the TPC mask is another one than that of the file's default mode."""
@@ -79,7 +80,8 @@ def emit_mode(
     best = min(candidates, key=lambda block: (block.changed, block.mask_changed))  # of equals the first
     mode_id = max(model.id for model in conf.models) + 1
     ending = "\r\n" if conf.lines[conf.default_line - 1].endswith("\r\n") else "\n"
-    lines = [f"< POWER_MODEL ID={mode_id} NAME={name} >", *best.lines, ""]
+    made = f"# {name} is made by roofline {__version__}"
+    lines = [made, f"< POWER_MODEL ID={mode_id} NAME={name} >", *best.lines, ""]
     place = conf.default_line - 1
     text = "".join([*conf.lines[:place], *(line + ending for line in lines), *conf.lines[place:]])
     default = next(model for model in conf.models if model.id == conf.default)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from roofline import __version__
 from roofline.devices.nvpmodel.emit import check_knobs, check_name
 from roofline.devices.nvpmodel.knobs import CPU_HZ_PER_UNIT, TPC_MASK, mask_width, refuse_other_than_jetson
 from roofline.devices.spec import DeviceSpec
 
 _HEADER = """\
-# Power modes of {name} ({id}) in the grammar of nvpmodel.conf.
+# Power modes of {name} ({id}) in the grammar of nvpmodel.conf, made by roofline {version}.
 # NOT INSTALLABLE BY ITSELF: the PARAM definitions are missing. Copy a block into the board's own
 # /etc/nvpmodel.conf, before < PM_CONFIG >, with an ID that is free there, and write the CPU_CLUSTER_0 lines
 # once for each CPU cluster that is on, under the names of that file (CPU_A78_0, CPU_DENVER_0, CPU_A57, ...).
@@ -31,7 +32,7 @@ def emit_fragment(device: DeviceSpec, knobs: Mapping[str, float], *, name: str) 
     refuse_other_than_jetson(device)
     check_name(name)
     block = _block(device, _next_id(device), name, check_knobs(device, knobs), held=True)
-    return f"{_HEADER.format(name=device.name, id=device.id)}\n{block}"
+    return f"{_header(device)}\n{block}"
 
 
 def export_modes(device: DeviceSpec) -> str:
@@ -49,7 +50,11 @@ def export_modes(device: DeviceSpec) -> str:
         number, free = (free, free + 1) if mode.id is None else (mode.id, free)
         blocks.append(_block(device, number, mode.name, mode.knobs))
     default = f"# The default mode is {device.default_mode}.\n"
-    return "\n".join([_HEADER.format(name=device.name, id=device.id) + default, *blocks])
+    return "\n".join([_header(device) + default, *blocks])
+
+
+def _header(device: DeviceSpec) -> str:
+    return _HEADER.format(name=device.name, id=device.id, version=__version__)
 
 
 def _next_id(device: DeviceSpec) -> int:
