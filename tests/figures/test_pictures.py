@@ -299,7 +299,7 @@ def test_figures_show_and_save_themselves(tmp_path: Path) -> None:
     assert roofline.Figure is Figure
 
 
-def test_what_cannot_be_drawn_is_said(tmp_path: Path) -> None:
+def test_what_cannot_be_drawn_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     counts = roofline.analyze(MODEL)
     for kind in ONE_MODEL:
         if kind != "memory":
@@ -324,6 +324,9 @@ def test_what_cannot_be_drawn_is_said(tmp_path: Path) -> None:
         analysis.plot("batch")
     with pytest.raises(DeviceError, match="the memory clock has one setting"):
         roofline.analyze(MODEL, "h100-sxm").plot("heatmap")
+    monkeypatch.setattr("roofline.plots.clocks.LARGEST", 43)
+    with pytest.raises(DeviceError, match="11 x 4 pairs of clocks; expected at most 43"):
+        analysis.plot("heatmap")
     training = roofline.analyze(MODEL, "orin-agx", phase="training")
     with pytest.raises(UsageError, match="the schedule of a training step is not worked out"):
         training.plot("memory")
@@ -331,10 +334,8 @@ def test_what_cannot_be_drawn_is_said(tmp_path: Path) -> None:
 
 
 def test_energy_that_is_not_counted_is_not_nothing() -> None:
-    of = [
-        layer("/a/MatMul", 100.0, 50.0, 4.0, 0.8),
-        {**layer("/b/Softmax", 90.0, 1.0, 1.0, 0.2), "class": "normalization"},
-    ]
+    of = [layer("/a/MatMul", 100.0, 50.0, 4.0, 0.8), layer("/b/Softmax", 90.0, 1.0, 1.0, 0.2)]
+    of[1]["class"] = "normalization"
     of[0]["energy_j"] = 10.0
     given = data(of)
     given["totals"] |= {"energy_j": 10.0, "power_boundary": "module"}
